@@ -1,0 +1,1 @@
+"""Core: the nouns every room speaks, the error tree, settings, the plan and the workspace."""
