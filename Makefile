@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
+TEST_ARGS ?=
 
 .PHONY: demo test check lint types rules clean
 
@@ -10,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/bluegold demo $(DEMO_ARGS)
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(TEST_ARGS)
 
 check: lint types rules test
 

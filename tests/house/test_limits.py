@@ -81,7 +81,7 @@ def test_every_exception_to_a_check_gives_its_reason(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=_id)
 def test_exported_names(path: Path) -> None:
-    if path.name in {"__main__.py"}:
+    if path.name == "__main__.py":
         return
     name = ".".join(("bluegold", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
     module = importlib.import_module(name)

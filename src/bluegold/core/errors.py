@@ -13,12 +13,15 @@ BluegoldError
 ├── DeliveryError         a release cannot go on
 │   └── Refused           a gate or a person said no
 ├── ServingError          the serving side cannot start or answer
+├── AccessDenied          this identity may not do that
+├── StoreError            a store cannot be reached, opened, read or written
 └── WorkspaceError        the workspace is missing, locked, full or not writable
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "AccessDenied",
     "BluegoldError",
     "DataError",
     "DefinitionError",
@@ -30,6 +33,7 @@ __all__ = [
     "RegistryError",
     "ServingError",
     "StageError",
+    "StoreError",
     "UnknownVersion",
     "UsageError",
     "WorkspaceError",
@@ -122,6 +126,14 @@ class Refused(DeliveryError):
 
 class ServingError(BluegoldError):
     """The serving side cannot start or answer."""
+
+
+class AccessDenied(BluegoldError):
+    """This identity may not do that."""
+
+
+class StoreError(BluegoldError):
+    """A store cannot be reached, opened, read or written."""
 
 
 class WorkspaceError(BluegoldError):

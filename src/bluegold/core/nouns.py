@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 Section = Literal["S1", "S2", "S3", "S4", "S5", "S6"]
-Stage = Literal["Registered", "Staging", "Canary", "Production", "Archived", "Refused"]
+Stage = Literal["Registered", "Staging", "Canary", "Production", "Archived", "Refused", "RolledBack"]
 Color = Literal["blue", "gold"]
 Verdict = Literal["pass", "fail", "hold"]
 TrafficMode = Literal["off", "rehearsal", "shadow", "canary", "shift"]

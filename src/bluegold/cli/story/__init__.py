@@ -1,0 +1,1 @@
+"""The demo's story: acts, live traffic, the drill and the summary."""

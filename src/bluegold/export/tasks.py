@@ -1,0 +1,46 @@
+"""The development pipeline as plain tasks, independent of who will schedule them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bluegold.core.nouns import Noun
+
+__all__ = ["Task", "tasks"]
+
+
+class Task(Noun, frozen=True, kw_only=True):
+    """One stage as a schedulable task; ``needs`` are the names of the tasks before it."""
+
+    name: str
+    purpose: str
+    command: tuple[str, ...]
+    needs: tuple[str, ...]
+    timeout_s: float
+    retries: int
+
+
+def tasks(system: Path, workspace: Path) -> tuple[Task, ...]:
+    """The stages of S1 as tasks in order.
+
+    Args:
+        system: folder of ``pipeline.py``.
+        workspace: folder that the tasks share.
+    """
+    from bluegold.development.pipeline import STAGES
+
+    found: list[Task] = []
+    for stage in STAGES:
+        contract = stage.CONTRACT
+        command = ("bluegold", "develop", "--system", str(system), "--workspace", str(workspace))
+        found.append(
+            Task(
+                name=contract.name.replace(" ", "_").replace("/", "_").replace("-", "_").lower(),
+                purpose=contract.purpose,
+                command=(*command, "--stop-after", contract.name),
+                needs=(found[-1].name,) if found else (),
+                timeout_s=contract.timeout_s,
+                retries=contract.retries,
+            )
+        )
+    return tuple(found)
