@@ -1,0 +1,129 @@
+"""The registry: one object that opens the parts; each part is one file beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from bluegold.core.nouns import TrafficSplit
+from bluegold.core.settings import settings
+from bluegold.core.workspace import Workspace
+from bluegold.registry.approvals import Approvals
+from bluegold.registry.audit import Audit
+from bluegold.registry.gates import Gates
+from bluegold.registry.lifecycle import Lifecycle
+from bluegold.registry.releases import Releases
+from bluegold.registry.restore import Restore
+from bluegold.registry.traffic import Traffic
+from bluegold.registry.versions import Versions
+from bluegold.security.access import Access
+from bluegold.security.signing import Signer
+from bluegold.stores.graph_relational import GraphRelational
+from bluegold.stores.protocols import ObjectStore, RelationalStore
+from bluegold.stores.urls import connect
+
+__all__ = ["Registry"]
+
+
+class Registry:
+    """The model registry of one workspace.  Every write is one transaction together with its audit rows.
+
+    Use :meth:`open`.  Threads may share a registry; a forked process must open its own.
+
+    Attributes:
+        versions: artefacts, lineage, metrics.
+        lifecycle: stages, and who was in production when.
+        traffic: who answers now.
+        approvals: consents.
+        gates: gate reports.
+        releases: where each delivery stands.
+        audit: the hash chain.
+        lineage: the graph from data, code and features to versions.
+        restore: one step to the safe configuration.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> registry = Registry.open(Workspace.create(pathlib.Path(tempfile.mkdtemp())), actor="ada")
+        >>> registry.versions.list()
+        ()
+        >>> registry.audit.verify().ok
+        True
+        >>> registry.close()
+    """
+
+    def __init__(self, store: RelationalStore, objects: ObjectStore, audit: Audit, access: Access) -> None:
+        self._store = store
+        self._objects = objects
+        self.actor = audit.actor
+        self.access = access
+        self.audit = audit
+        self.versions = Versions(audit, objects, access)
+        self.approvals = Approvals(audit, self.versions, access)
+        self.lifecycle = Lifecycle(audit, self.versions, self.approvals, access)
+        self.traffic = Traffic(audit, access)
+        self.gates = Gates(audit, access)
+        self.releases = Releases(audit, access)
+        self.restore = Restore(audit, self.versions, self.lifecycle, self.traffic, access)
+        self.lineage = GraphRelational(store)
+
+    @classmethod
+    def open(cls, workspace: Workspace, actor: str = "") -> Registry:
+        """Open the registry of a workspace; the first time, make it.
+
+        Args:
+            workspace: an existing workspace folder.
+            actor: who acts where a call does not say otherwise; empty means the settings' actor.
+
+        Raises:
+            StoreError: a store cannot be opened.
+            IntegrityError: the registry exists but its signing key does not.
+        """
+        chosen = settings()
+        store = connect(chosen.relational_url or "sqlite", "relational", workspace)
+        objects = connect(chosen.object_url or "files", "object", workspace)
+        signer = Signer.open(workspace.keys)
+        audit = Audit(store, signer, workspace.keys / "audit.head", actor or chosen.actor)
+        audit.found()
+        return cls(store, objects, audit, Access.read(workspace.root / "access.json"))
+
+    def promote(self, ref: str, actor: str = "", reason: str = "", evidence: Sequence[str] = ()) -> TrafficSplit:
+        """Make a version production and let it answer alone, in one transaction.
+
+        Raises:
+            ForbiddenTransition: the stage table or missing approvals do not allow it.
+            AccessDenied: the actor may not promote it.
+            IntegrityError: an artefact of the version does not verify; nothing was changed.
+        """
+        version = self.versions.get(ref)
+        self.lifecycle.check(version.ref, "Production", actor or self.actor)
+        self.versions.artefacts(version.ref)
+        with self.audit.change(actor) as change:
+            self.lifecycle.move_in(change, version.ref, "Production", reason, evidence)
+            before = self.traffic.current_in(change.connection, version.model)
+            split = TrafficSplit(
+                model=version.model,
+                revision=0,
+                blue=version.ref,
+                sticky_by=before.sticky_by if before else "",
+                set_by=change.actor,
+                reason=reason,
+            )
+            return self.traffic.set_in(change, split)
+
+    def ping(self) -> None:
+        """Prove that the stores answer; raises ``StoreError`` when one does not."""
+        self._store.ping()
+        self._objects.ping()
+
+    def close(self) -> None:
+        """Close the stores."""
+        self._store.close()
+        self._objects.close()
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

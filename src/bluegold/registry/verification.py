@@ -1,0 +1,154 @@
+"""Verification: any changed, removed, inserted or cut row of the registry is found and named.
+
+Five things are held against each other: the signature of the head in the database, the numbers and hashes of the
+chain, the second head beside the key, every governed row against its audit row, and the stage of every version
+against its last change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from bluegold.core.errors import IntegrityError
+from bluegold.core.nouns import StageChange
+from bluegold.registry.head import Head, chain_body, head_message, read_head, row_digest
+from bluegold.registry.tables import GOVERNED, STAGES, VERSIONS, Governed, audit_head_table, audit_table
+from bluegold.security.signing import Verifier
+from bluegold.stores.protocols import RelationalStore
+from bluegold.telemetry.chain import GENESIS, Link, verify
+
+__all__ = ["ChainReport", "verify_registry"]
+
+
+class ChainReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a verification: ``first_bad`` names the first row that does not hold, ``why`` says how."""
+
+    ok: bool
+    checked: int
+    first_bad: str = ""
+    why: str = ""
+
+
+class _Bad(Exception):  # carries the first bad row out of the checks; never leaves this file
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.why = why
+
+
+def verify_registry(store: RelationalStore, verifier: Verifier, head_file: Path) -> ChainReport:
+    """Check the whole registry.
+
+    Args:
+        store: the registry's relational store.
+        verifier: this installation's public key.
+        head_file: the second head, beside the key.
+
+    Returns:
+        a report; tampering is a result, not an error.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    checked = 0
+    try:
+        copy = _head_copy(head_file, verifier)  # read first: it may lag behind the database, never run ahead
+        with store.read() as connection:
+            head = _head(connection, verifier)
+            claims: dict[int, tuple[str, str]] = {}
+            checked, digest, at_copy = _chain(connection, copy.number, claims)
+            if checked < head.number:
+                raise _Bad(f"audit row {checked + 1}", f"rows {checked + 1} to {head.number} were removed from the end")
+            if checked > head.number:
+                raise _Bad(f"audit row {head.number + 1}", "it was added without signing the head")
+            if digest != head.digest:
+                raise _Bad(f"audit row {checked}", "it is not the row that the signed head names")
+            if checked < copy.number:
+                raise _Bad(f"audit row {checked + 1}", f"the head beside the key has seen row {copy.number}")
+            if at_copy != copy.digest:
+                raise _Bad(f"audit row {copy.number}", "it is not the row that the head beside the key names")
+            for kind in GOVERNED.values():
+                _governed(connection, kind, claims)
+            if claims:
+                number, (table, _) = min(claims.items())
+                raise _Bad(f"{table} row of audit row {number}", "it was removed")
+            _stages(connection)
+    except _Bad as bad:
+        return ChainReport(ok=False, checked=checked, first_bad=bad.name, why=bad.why)
+    return ChainReport(ok=True, checked=checked)
+
+
+def _head_copy(path: Path, verifier: Verifier) -> Head:
+    try:
+        return read_head(path, verifier)
+    except IntegrityError as error:
+        raise _Bad(f"file {path.name}", f"the signed head beside the key does not hold: {error.why}") from error
+
+
+def _head(connection: Connection, verifier: Verifier) -> Head:
+    rows = connection.execute(select(audit_head_table)).all()
+    if len(rows) != 1:
+        raise _Bad("audit_head", f"it has {len(rows)} rows instead of one")
+    head = Head(rows[0].number, rows[0].at, rows[0].digest, rows[0].signature)
+    try:
+        verifier.verify(head_message(head.number, head.digest), head.signature)
+    except IntegrityError as error:
+        raise _Bad("audit_head", "its signature does not verify") from error
+    return head
+
+
+def _chain(connection: Connection, mark: int, claims: dict[int, tuple[str, str]]) -> tuple[int, str, str]:
+    """Walk the chain; collect what the rows claim about governed rows, and the digest at number ``mark``."""
+    marked = [GENESIS]
+
+    def links() -> Iterator[Link]:
+        query = select(audit_table).order_by(audit_table.c.number).execution_options(yield_per=1000)
+        for expected, row in enumerate(connection.execute(query), start=1):
+            if row.number != expected:
+                raise _Bad(f"audit row {expected}", "it was removed")
+            details = _details(row)
+            if "row" in details:
+                claims[row.number] = (str(details.get("table")), str(details["row"]))
+            if row.number == mark:
+                marked[0] = row.digest
+            yield Link(f"audit row {row.number}", row.previous, chain_body(row), row.digest)
+
+    checked, digest, broken = verify(links())
+    if broken is not None:
+        raise _Bad(broken.name, broken.why)
+    return checked, digest, marked[0]
+
+
+def _details(row: Any) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(row.details, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise _Bad(f"audit row {row.number}", "its details were changed") from error
+
+
+def _governed(connection: Connection, kind: Governed, claims: dict[int, tuple[str, str]]) -> None:
+    """Hold every row of one table against its audit row, and its search columns against its body."""
+    query = select(kind.table).order_by(kind.table.c.id).execution_options(yield_per=1000)
+    for row in connection.execute(query):
+        name = f"{kind.table.name} row {row.id}"
+        if claims.pop(row.audit, None) != (kind.table.name, row_digest(row.body)):
+            raise _Bad(name, f"it is not what audit row {row.audit} recorded")
+        expected = kind.columns(msgspec.json.decode(row.body, type=kind.noun))
+        for column, value in expected.items():
+            if row._mapping[column] != value:
+                raise _Bad(name, f"its column '{column}' was changed")
+
+
+def _stages(connection: Connection) -> None:
+    versions, changes = VERSIONS.table, STAGES.table
+    last = select(func.max(changes.c.id)).group_by(changes.c.model, changes.c.version)
+    bodies = connection.execute(select(changes.c.body).where(changes.c.id.in_(last))).scalars()
+    stages = {c.ref: c.to_stage for c in (msgspec.json.decode(body, type=StageChange) for body in bodies)}
+    for row in connection.execute(select(versions.c.id, versions.c.model, versions.c.version, versions.c.stage)):
+        if stages.get(f"{row.model}:{row.version}") != row.stage:
+            raise _Bad(f"versions row {row.id}", f"its stage '{row.stage}' is not that of its last recorded change")

@@ -1,0 +1,1 @@
+"""S5 security: signatures, artefact scan and access rules."""

@@ -1,0 +1,137 @@
+"""Access: which role may do what, and that nobody approves their own work.
+
+Source: the roles follow the separation of duties in Avila & Ahmad (2025), chapters 5-6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from bluegold.core.errors import AccessDenied, DefinitionError
+
+__all__ = ["AUTOMATIC", "ROLES", "Access", "Action", "Role", "is_automatic", "require_other"]
+
+Role = Literal[
+    "automatic",
+    "compliance officer",
+    "data analyst",
+    "developer",
+    "operator",
+    "reader",
+    "security officer",
+    "validator",
+]
+Action = Literal["register", "gate", "release", "move", "traffic", "approve", "promote", "restore", "configure"]
+
+#: Name of the actor that is no person: the delivery controller and self-healing.
+AUTOMATIC = "automatic"
+
+#: role -> what it may change; everybody may read.
+ROLES: dict[Role, frozenset[Action]] = {
+    "automatic": frozenset({"gate", "release", "move", "traffic", "promote", "restore"}),
+    "compliance officer": frozenset({"approve", "restore"}),
+    "data analyst": frozenset({"register"}),
+    "developer": frozenset({"register", "gate", "release"}),
+    "operator": frozenset({"gate", "release", "move", "traffic", "promote", "restore", "configure"}),
+    "reader": frozenset(),
+    "security officer": frozenset({"approve", "restore", "configure"}),
+    "validator": frozenset({"approve", "gate", "restore"}),
+}
+
+
+def is_automatic(actor: str) -> bool:
+    """Whether an actor is the automatic one (or a part of it, such as ``automatic:watch``).
+
+    Example:
+        >>> is_automatic("automatic:watch"), is_automatic("ada")
+        (True, False)
+    """
+    return actor == AUTOMATIC or actor.startswith(f"{AUTOMATIC}:")
+
+
+def require_other(author: str, actor: str, ref: str) -> None:
+    """Author and approver must be different people.
+
+    Raises:
+        AccessDenied: they are the same, or the approver is no person.
+
+    Example:
+        >>> require_other("ada", "ben", "m:v1")
+        >>> require_other("ada", " Ada", "m:v1")
+        Traceback (most recent call last):
+        ...
+        bluegold.core.errors.AccessDenied: 'Ada' cannot approve m:v1: its author is the same person...
+    """
+    if is_automatic(actor):
+        raise AccessDenied(f"'{actor}' cannot approve {ref}", why="only a person can approve", subject=ref)
+    if actor.strip().casefold() == author.strip().casefold():
+        raise AccessDenied(
+            f"'{actor.strip()}' cannot approve {ref}",
+            why="its author is the same person",
+            way_out="somebody else must approve it (BLUEGOLD_ACTOR names who acts)",
+            subject=ref,
+        )
+
+
+class Access:
+    """Who has which roles.
+
+    Args:
+        assignments: actor -> roles.  Empty means an installation without assigned roles: every person may do
+            everything, except approve their own work.  The automatic actor always has exactly its own role.
+
+    Example:
+        >>> Access({"ada": ("developer",)}).require("ada", "approve")
+        Traceback (most recent call last):
+        ...
+        bluegold.core.errors.AccessDenied: 'ada' may not approve: the roles of 'ada' are developer...
+    """
+
+    def __init__(self, assignments: Mapping[str, tuple[Role, ...]] | None = None) -> None:
+        self._assignments = dict(assignments or {})
+
+    @classmethod
+    def read(cls, path: Path) -> Access:
+        """Read ``access.json``, a map from actor to a list of roles; a missing file assigns nothing.
+
+        Raises:
+            DefinitionError: the file exists but is not such a map.
+        """
+        try:
+            return cls(msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[Role, ...]]))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, msgspec.MsgspecError) as error:
+            raise DefinitionError(
+                f"'{path}' does not say who may do what",
+                why=str(error),
+                way_out=f'write {{"name": ["role"]}} with roles among {", ".join(sorted(ROLES))}',
+            ) from error
+
+    def roles(self, actor: str) -> tuple[Role, ...]:
+        """The roles of an actor, sorted."""
+        if is_automatic(actor):
+            return ("automatic",)
+        if not self._assignments:
+            return tuple(sorted(role for role in ROLES if role != "automatic"))
+        return tuple(sorted(self._assignments.get(actor, ("reader",))))
+
+    def require(self, actor: str, action: Action) -> None:
+        """Accept that ``actor`` does ``action``.
+
+        Raises:
+            AccessDenied: none of the actor's roles includes it; the message lists the roles that do.
+        """
+        roles = self.roles(actor)
+        if not actor.strip() or not any(action in ROLES[role] for role in roles):
+            able = ", ".join(sorted(role for role in ROLES if action in ROLES[role]))
+            raise AccessDenied(
+                f"'{actor}' may not {action}",
+                why=f"the roles of '{actor}' are {', '.join(roles) or 'none'}",
+                way_out=f"ask somebody who is {able}",
+                subject=actor,
+            )
