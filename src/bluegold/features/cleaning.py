@@ -1,0 +1,215 @@
+"""Cleaning of whole frames: every row is valid (perhaps flagged) or in quarantine with its reasons."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from bluegold.core.errors import DataError
+from bluegold.features.fields import ContractSpec, FieldSpec
+from bluegold.features.translate import restore
+
+__all__ = ["EARLIEST", "LATEST", "POLARS_TYPES", "Cleaned", "clean_frame"]
+
+POLARS_TYPES: dict[str, pl.DataType] = {
+    "category": pl.String(),
+    "text": pl.String(),
+    "number": pl.Float64(),
+    "integer": pl.Int64(),
+    "flag": pl.Boolean(),
+    "time": pl.Datetime("us"),
+}
+EARLIEST, LATEST = dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1)  # noqa: DTZ001 - contract times are naive
+EXACT = 2**53  # beyond it a float64 no longer tells neighbouring whole numbers apart
+
+
+class Cleaned:
+    """What cleaning found.
+
+    Attributes:
+        valid: contract columns in contract order, ``_row`` (row number in the input) and ``_flags`` (list of text).
+        quarantine: the refused rows as they came, with ``_row`` and ``_reasons`` (list of text).
+        counts: ``rows``, ``valid``, ``quarantined``, then one entry for each reason and flag that occurred.
+    """
+
+    def __init__(self, valid: pl.DataFrame, quarantine: pl.DataFrame, counts: dict[str, int]) -> None:
+        self.valid, self.quarantine, self.counts = valid, quarantine, counts
+
+
+def clean_frame(contract: Any, frame: pl.DataFrame, known: Mapping[str, tuple[str, ...]] | None = None) -> Cleaned:
+    """Hold every row of ``frame`` against the contract.
+
+    Args:
+        contract: a ``Contract`` class or its ``spec``.
+        frame: rows with at least the contract's columns; other columns only survive in the quarantine.
+        known: levels learned in training, per category field; without it only listed levels are checked.
+
+    Raises:
+        DataError: a column is missing or has a type that cannot hold the field.
+
+    Example:
+        >>> from bluegold.features.fields import FieldSpec
+        >>> spec = ContractSpec(name="T", description="", fields=(FieldSpec(name="a", kind="number", ge=0),))
+        >>> found = clean_frame(spec, pl.DataFrame({"a": [1.0, -1.0, None]}))
+        >>> found.counts["valid"], found.quarantine["_reasons"].to_list()
+        (1, [['a:outside'], ['a:missing']])
+    """
+    spec: ContractSpec = getattr(contract, "spec", contract)
+    typed = pl.DataFrame([_typed(field, frame) for field in spec.fields])
+    given = pl.DataFrame([_given(field, frame) for field in spec.fields])
+    reasons: list[pl.Series] = []
+    flags: list[pl.Series] = []
+    columns: list[pl.Series] = []
+    for field in spec.fields:
+        column = typed[field.name]
+        levels = field.levels or tuple((known or {}).get(field.name, ()))
+        column, refused, flagged = _judge(field, column, given[field.name], levels)
+        columns.append(column)
+        reasons += refused
+        flags += flagged
+    clean = pl.DataFrame(columns)
+    for item in spec.rules:
+        broken = ~clean.select(restore(item.expression.polars)).to_series().fill_null(value=True)
+        (reasons if item.broken == "refuse" else flags).append(broken.alias(f"rule:{item.name}"))
+    return _assemble(frame, clean, reasons, flags)
+
+
+def _assemble(frame: pl.DataFrame, clean: pl.DataFrame, reasons: list[pl.Series], flags: list[pl.Series]) -> Cleaned:
+    rows = pl.int_range(frame.height, dtype=pl.Int64, eager=True).alias("_row")
+    why = _listed(reasons, frame.height).alias("_reasons")
+    bad = why.list.len() > 0
+    valid = clean.with_columns(_row=rows, _flags=_listed(flags, frame.height)).filter(~bad)
+    quarantine = frame.with_columns(_row=rows, _reasons=why).filter(bad)
+    counts = {"rows": frame.height, "valid": valid.height, "quarantined": quarantine.height}
+    for name, column in (("_reasons", quarantine["_reasons"]), ("_flags", valid["_flags"])):
+        tally = column.explode(empty_as_null=True).drop_nulls().value_counts(sort=True)
+        counts |= {row[name]: counts.get(row[name], 0) + row["count"] for row in tally.iter_rows(named=True)}
+    return Cleaned(valid, quarantine, counts)
+
+
+def _listed(marks: list[pl.Series], height: int) -> pl.Series:
+    """One list of names a row, from one boolean column a name."""
+    seen = [mark for mark in marks if mark.any()]
+    empty = pl.Series("none", [[]], dtype=pl.List(pl.String))
+    if not seen:
+        return pl.select(pl.repeat(pl.lit(empty).first(), height)).to_series()
+    named = [pl.when(pl.col(mark.name)).then(pl.lit(mark.name)) for mark in seen]
+    return pl.DataFrame(seen).select(pl.concat_list(named).list.drop_nulls()).to_series()
+
+
+def _column(field: FieldSpec, frame: pl.DataFrame) -> pl.Series:
+    if field.name in frame.columns:
+        return frame[field.name]
+    if field.missing == "flag":
+        return pl.Series(field.name, [None] * frame.height, dtype=POLARS_TYPES[field.kind])
+    raise DataError(
+        f"column '{field.name}' is missing",
+        why=f"the data has {', '.join(frame.columns[:20]) or 'no columns'}",
+        way_out="add the column, or let the contract say missing='flag'",
+    )
+
+
+def _given(field: FieldSpec, frame: pl.DataFrame) -> pl.Series:
+    """Where the input holds a value at all (NaN is none)."""
+    column = _column(field, frame)
+    given = column.is_not_null()
+    return (given & ~column.is_nan().fill_null(value=False)).alias(field.name) if column.dtype.is_float() else given
+
+
+def _typed(field: FieldSpec, frame: pl.DataFrame) -> pl.Series:
+    """The column in the contract's type; what cannot be converted becomes null."""
+    column, kind = _column(field, frame), field.kind
+    source = column.dtype
+    if source == pl.Null:
+        return column.cast(POLARS_TYPES["integer" if field.integer else kind])
+    if kind in {"category", "text"} and (
+        source == pl.String or source.is_integer() or source in {pl.Categorical, pl.Enum}
+    ):
+        return column.cast(pl.String)
+    if kind == "number" and (source.is_numeric() or source == pl.String):
+        return _number(field, column)
+    if kind == "flag" and source == pl.Boolean:
+        return column
+    if kind == "flag" and (source.is_integer() or source == pl.String):
+        table = {"0": False, "1": True, "false": False, "true": True}
+        return column.cast(pl.String).str.to_lowercase().replace_strict(table, default=None, return_dtype=pl.Boolean)
+    if kind == "time" and (source == pl.String or source.is_temporal()):
+        return _time(field, column)
+    raise DataError(
+        f"column '{field.name}' has type {source}",
+        why=f"the contract says {kind}",
+        way_out="convert the column where the data is read",
+    )
+
+
+def _number(field: FieldSpec, column: pl.Series) -> pl.Series:
+    if field.integer and column.dtype.is_integer():
+        return column.cast(pl.Int64, strict=False)
+    floats = column.cast(pl.Float64, strict=False)
+    floats = floats.to_frame().select(pl.when(pl.col(column.name).is_finite()).then(pl.col(column.name))).to_series()
+    if not field.integer:
+        return floats
+    whole = (floats == floats.floor()) & (floats.abs() <= EXACT)
+    return (
+        pl.DataFrame([floats, whole.alias("_whole")])
+        .select(pl.when(pl.col("_whole")).then(pl.col(column.name)).cast(pl.Int64))
+        .to_series()
+    )
+
+
+def _time(field: FieldSpec, column: pl.Series) -> pl.Series:
+    if column.dtype == pl.String:
+        text = column.str.replace(r"Z$", "") if field.utc else column
+        plain = text.str.to_datetime(time_unit="us", strict=False, ambiguous="null")
+        if not field.utc:
+            return plain
+        offset = column.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None)
+        return plain.fill_null(offset)
+    if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None:
+        if not field.utc:
+            raise DataError(
+                f"column '{field.name}' has the time zone {column.dtype.time_zone}",
+                why="the contract says a local clock without offset",
+                way_out="use bg.time(utc=True), or drop the zone where the data is read",
+            )
+        column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return column.cast(pl.Datetime("us"))
+
+
+Judged = tuple[pl.Series, list[pl.Series], list[pl.Series]]
+
+
+def _judge(field: FieldSpec, column: pl.Series, given: pl.Series, levels: tuple[str, ...]) -> Judged:
+    """The clean column, the marks that refuse a row and the marks that flag one."""
+    name = field.name
+    refused = [(given & column.is_null()).alias(f"{name}:type")]
+    flagged: list[pl.Series] = []
+    (refused if field.missing == "refuse" else flagged).append((~given).alias(f"{name}:missing"))
+    if field.kind == "category" and levels:
+        strange = (~column.is_in(list(levels))).fill_null(value=False).alias(f"{name}:unknown")
+        (refused if field.unknown == "refuse" else flagged).append(strange)
+    if field.kind in {"category", "text"}:
+        refused.append((column.str.len_chars() > field.max_length).fill_null(value=False).alias(f"{name}:outside"))
+    if field.kind == "time":
+        outside = ~column.is_between(EARLIEST, LATEST, closed="left")
+        refused.append(outside.fill_null(value=False).alias(f"{name}:outside"))
+    if field.kind == "number" and (field.ge is not None or field.le is not None):
+        outside = _outside(field, column)
+        if field.outside == "clip":
+            flagged.append(outside.alias(f"{name}:clipped"))
+            column = column.clip(field.ge, field.le)
+        else:
+            (refused if field.outside == "refuse" else flagged).append(outside.alias(f"{name}:outside"))
+    return column, refused, flagged
+
+
+def _outside(field: FieldSpec, column: pl.Series) -> pl.Series:
+    outside = pl.repeat(value=False, n=column.len(), eager=True)
+    if field.ge is not None:
+        outside = outside | (column < field.ge)
+    if field.le is not None:
+        outside = outside | (column > field.le)
+    return outside.fill_null(value=False)

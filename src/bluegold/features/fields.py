@@ -1,0 +1,69 @@
+"""What a contract says about its fields, as plain data (no polars, so that serving stays light)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from bluegold.features.tree import Expression
+
+__all__ = ["ContractSpec", "FieldKind", "FieldSpec", "RuleSpec"]
+
+FieldKind = Literal["category", "number", "time", "flag", "text"]
+
+
+class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of a record: its kind, its limits and what happens to a value that breaks them.
+
+    ``refuse`` puts the row into quarantine (batch) or answers 422 (online).  ``flag`` keeps the row, with the
+    value as it is (or empty) and the flag ``field:missing``, ``field:unknown`` or ``field:outside``.
+    ``clip`` moves the number to its limit and flags ``field:clipped``.
+    """
+
+    name: str
+    kind: FieldKind
+    levels: tuple[str, ...] = ()
+    unknown: Literal["refuse", "flag"] = "flag"
+    ge: float | None = None
+    le: float | None = None
+    integer: bool = False
+    unit: str = ""
+    outside: Literal["refuse", "clip", "flag"] = "refuse"
+    missing: Literal["refuse", "flag"] = "refuse"
+    utc: bool = False
+    max_length: int = 200
+    description: str = ""
+
+
+class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule across fields; a row breaks it when the expression is false (unknown counts as kept)."""
+
+    name: str
+    expression: Expression
+    broken: Literal["refuse", "flag"] = "refuse"
+
+
+class ContractSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A record's shape: fields in order and the rules across them."""
+
+    name: str
+    description: str
+    fields: tuple[FieldSpec, ...]
+    rules: tuple[RuleSpec, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Field names in order."""
+        return tuple(field.name for field in self.fields)
+
+    def field(self, name: str) -> FieldSpec:
+        """The field of that name.
+
+        Raises:
+            KeyError: there is no such field.
+        """
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(name)

@@ -1,0 +1,258 @@
+"""One row on the request path: decode, clean and turn into the model's input without polars.
+
+Every expression is compiled to a closure over plain values.  What cannot be compiled is listed in
+:attr:`RowProgram.fallbacks`; only such expressions load polars.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from bluegold.core.errors import DataError, FieldError
+from bluegold.features.checks import check_of
+from bluegold.features.closures import Closure, compile_tree
+from bluegold.features.decoding import Decoder
+from bluegold.features.fields import RuleSpec
+from bluegold.features.program import FeatureProgram
+from bluegold.features.scalars import EPOCH
+from bluegold.features.specs import SCALE, HistorySpec, LookupSpec
+from bluegold.features.tree import Expression
+
+__all__ = ["OnlineReader", "OnlineView", "RowProgram", "Window", "aggregated", "microseconds"]
+
+DAY, SECOND = 86_400_000_000, 1_000_000
+#: What a window of past events comes to: number, fixed-point sum, smallest and largest value.
+Window = tuple[int, int, int, int]
+Values = dict[str, Any]
+Key = tuple[Any, ...]
+
+
+class OnlineView(Protocol):
+    """One consistent state of histories and looked-up rows."""
+
+    def window(self, spec: HistorySpec, entity: Key, at: int) -> Window:
+        """Events of ``entity`` in ``[at - window, at)``; ``at`` in microseconds since 1970."""
+
+    def lookup(self, spec: LookupSpec, key: Key, at: int) -> tuple[Any, ...] | None:
+        """Values of the looked-up columns as known at ``at``, or None."""
+
+
+class OnlineReader(Protocol):
+    """Where histories and looked-up rows come from while serving."""
+
+    def view(self) -> AbstractContextManager[OnlineView]:
+        """The state as it is now."""
+
+
+def microseconds(moment: dt.datetime) -> int:
+    """Microseconds from 1970 to a naive moment.
+
+    Example:
+        >>> microseconds(dt.datetime(1970, 1, 2))
+        86400000000
+    """
+    span = moment - EPOCH
+    return span.days * DAY + span.seconds * SECOND + span.microseconds
+
+
+def aggregated(spec: HistorySpec, window: Window) -> float | int | None:
+    """The history feature that a window comes to; None where nothing happened and nothing follows from that.
+
+    Example:
+        >>> spec = HistorySpec(name="h", by=("k",), window_us=1, aggregate="mean")
+        >>> aggregated(spec, (2, 3 * SCALE, 0, 0))
+        1.5
+    """
+    count, total, low, high = window
+    if spec.aggregate in {"count", "len"}:
+        return count
+    if spec.aggregate == "sum":
+        return float(total) / SCALE
+    if count == 0:
+        return None
+    if spec.aggregate == "mean":
+        return float(total) / SCALE / float(count)
+    return float(low if spec.aggregate == "min" else high) / SCALE
+
+
+class RowProgram:
+    """A feature program compiled for single rows; the result equals the batch matrix to the bit.
+
+    Args:
+        program: the fitted program.
+
+    Example:
+        >>> import polars as pl, bluegold as bg
+        >>> from bluegold.features.program import fit_program
+        >>> class Row(bg.Contract):
+        ...     x: float = bg.number(ge=0, le=10, outside="clip")
+        >>> system = bg.System("tiny", contract=Row, target=pl.col("y") > 0)
+        >>> system.feature("twice", pl.col("x") * 2)
+        >>> row = RowProgram(fit_program(system, pl.DataFrame({"x": [1.0, 2.0]}), {}))
+        >>> [body] = row.decode(b'{"x": 12}')
+        >>> values, flags = row.clean(body)
+        >>> values, flags, row.vector(values, None)
+        ({'x': 10.0}, ('x:clipped',), [20.0])
+    """
+
+    def __init__(self, program: FeatureProgram) -> None:
+        self.program = program
+        self.fallbacks: tuple[str, ...] = ()
+        self._decoder = Decoder(program)
+        self._time = program.time
+        self._checks = [check_of(field, program.known.get(field.name, ())) for field in program.contract.fields]
+        self._rules = [(rule, self._compiled(rule.expression, f"rule:{rule.name}")) for rule in program.contract.rules]
+        self._lookups = [(spec, spec.by, tuple(column.name for column in spec.columns)) for spec in program.lookups]
+        self._histories = _grouped(program.histories)
+        self._cells = self._compile_cells()
+        self._names = program.contract.names
+
+    def decode(self, body: bytes) -> list[Any]:
+        """The rows of a request body: one object, or ``{"rows": [...]}`` with at most 1,000.
+
+        Raises:
+            DataError: the body is no JSON, empty or too long.
+            FieldError: a field is missing, unknown or of the wrong type; the message names it.
+        """
+        return self._decoder.decode(body)
+
+    def clean(self, row: Any) -> tuple[Values, tuple[str, ...]]:
+        """Hold one row against the contract.
+
+        Args:
+            row: what :meth:`decode` returned, or a mapping from field to plain value.
+
+        Returns:
+            clean values by field, and flags such as ``dep_delay:clipped``.
+
+        Raises:
+            FieldError: the contract refuses a value; the message names the field.
+        """
+        if isinstance(row, Mapping):
+            values = {name: row.get(name) for name in self._names}
+        else:
+            values = {name: getattr(row, name) for name in self._names}
+        flags: list[str] = []
+        for check in self._checks:
+            check(values, flags)
+        for rule, closure in self._rules:
+            if closure(values) is False:
+                self._broken(rule, flags)
+        return values, tuple(flags)
+
+    def vector(self, values: Values, online: OnlineReader | None) -> list[float]:
+        """The model's input for one clean row.
+
+        Args:
+            values: clean values of the contract's fields.
+            online: the online store; may be None when the program has neither histories nor lookups.
+
+        Raises:
+            FieldError: a strict conversion of the definition does not fit this row.
+        """
+        row = dict(values)
+        at = microseconds(row[self._time]) if self._time else 0
+        if online is not None:
+            if self._lookups or self._histories:
+                with online.view() as view:
+                    self._look_up(row, view, at)
+        elif self._lookups or self._histories:
+            raise DataError(
+                f"the features of '{self.program.system}' need the online store", way_out="give a reader of it"
+            )
+        try:
+            return [cell(row) for cell in self._cells]
+        except DataError as error:
+            raise FieldError("", error.what, way_out=error.way_out) from error
+
+    def example(self) -> dict[str, Any]:
+        """A request body that works, for the API's description."""
+        return self._decoder.example()
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON schema of one row."""
+        return self._decoder.json_schema()
+
+    def _look_up(self, row: Values, online: OnlineView, at: int) -> None:
+        for spec, by, names in self._lookups:
+            key = tuple([row[name] for name in by])
+            found = None if None in key else online.lookup(spec, key, at)
+            row.update(zip(names, found or (None,) * len(names), strict=True))
+        for by, first, members in self._histories:
+            key = tuple([row[name] for name in by])
+            if None in key:
+                row.update(dict.fromkeys((member.name for member in members), None))
+                continue
+            window = online.window(first, key, at)
+            for member in members:
+                row[member.name] = aggregated(member, window)
+
+    def _compiled(self, expression: Expression, name: str) -> Closure:
+        if expression.tree is not None:
+            return compile_tree(expression.tree)
+        from bluegold.features.fallback import one_row
+
+        self.fallbacks += (f"{name} ({expression.obstacle})",)
+        return one_row(self.program, expression)
+
+    def _compile_cells(self) -> list[Closure]:
+        program = self.program
+        computed = {item.name: item.expression for item in program.expressions}
+        cells = []
+        for name, kind in zip(program.names, program.kinds, strict=True):
+            closure = self._compiled(computed[name], name) if name in computed else _getter(name)
+            source = computed.get(name)
+            plain = source is None or (source.tree is not None and source.tree.op == "column")
+            column = (source.tree.value if source and source.tree else name) if plain else None
+            if kind == "category":
+                codes = {level: float(code) for code, level in enumerate(program.vocabularies[name])}
+                cells.append(_column_code(column, codes) if column else _code(closure, codes))
+            else:
+                cells.append(_column_number(column) if column else _number(closure))
+        return cells
+
+    def _broken(self, rule: RuleSpec, flags: list[str]) -> None:
+        if rule.broken == "refuse":
+            names = rule.expression.inputs
+            raise FieldError(names[0] if names else rule.name, f"rule '{rule.name}' does not hold")
+        flags.append(f"rule:{rule.name}")
+
+
+def _grouped(histories: tuple[HistorySpec, ...]) -> list[tuple[tuple[str, ...], HistorySpec, tuple[HistorySpec, ...]]]:
+    """Histories that ask for the same window of the same events; extremes ask for more than sums."""
+    groups: dict[Any, list[HistorySpec]] = {}
+    for spec in histories:
+        groups.setdefault((spec.stream, spec.aggregate in {"min", "max"}), []).append(spec)
+    return [(members[0].by, members[0], tuple(members)) for members in groups.values()]
+
+
+def _getter(name: str) -> Closure:
+    return lambda row: row[name]
+
+
+def _number(closure: Closure) -> Closure:
+    def number(row: Mapping[str, Any]) -> float:
+        value = closure(row)
+        return math.nan if value is None else float(value)
+
+    return number
+
+
+def _column_number(name: str) -> Closure:
+    def number(row: Mapping[str, Any]) -> float:
+        value = row[name]
+        return math.nan if value is None else float(value)
+
+    return number
+
+
+def _code(closure: Closure, codes: dict[str, float]) -> Closure:
+    return lambda row: codes.get(closure(row), -1.0)
+
+
+def _column_code(name: str, codes: dict[str, float]) -> Closure:
+    return lambda row: codes.get(row[name], -1.0)
