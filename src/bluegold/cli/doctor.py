@@ -112,7 +112,7 @@ def _chain(space: Workspace) -> str:
     from bluegold.registry.registry import Registry
 
     with Registry.open(space) as registry:
-        report = registry.verify()
+        report = registry.audit.verify()
     if not report.ok:
         raise IntegrityError(f"the audit chain is broken at {report.first_bad}", way_out="bluegold audit verify")
     return f"{report.checked} rows verified"

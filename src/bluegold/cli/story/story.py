@@ -1,0 +1,227 @@
+"""The story of the demo: one system from its first version to a caught failure, all of it real.
+
+The rows are real flights of 2013, the servers real processes, the traffic real HTTP.  Nothing in the rooms below knows
+that it is a demo.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bluegold.cli.story.drill import spoil
+from bluegold.cli.story.replay import thinned, write_replay
+from bluegold.cli.story.screen import Screen
+from bluegold.cli.story.summary import Refusal, RolledBack, Summary, Traffic
+from bluegold.cli.story.traffic import Replay, Totals
+from bluegold.core.errors import DataError
+from bluegold.core.nouns import GateReport, ModelVersion
+from bluegold.core.workspace import Workspace
+from bluegold.delivery.controller import deliver
+from bluegold.delivery.events import DeliveryEvent
+from bluegold.development import develop
+from bluegold.development.stage import StageEvent
+from bluegold.features.loader import load_system
+from bluegold.features.splits import Split, by_time
+from bluegold.features.system import Data, System
+from bluegold.production.operations.processes import Endpoint
+from bluegold.production.operations.supervisor import Supervisor
+from bluegold.registry import Registry
+from bluegold.registry.tables import Release
+
+__all__ = ["Story", "examples"]
+
+AUTHOR = "ada (ML engineer)"
+OPERATOR = "release automation"
+RATE = 350.0  # requests per second of live traffic
+COLD_F = 40.0  # below this temperature (degrees Fahrenheit) the drill's labels are exchanged
+
+
+def examples(name: str) -> Path:
+    """Where an example lies: in the installed package, or in the checkout beside it.
+
+    Raises:
+        DataError: neither is there.
+    """
+    package = Path(__file__).parents[2]
+    for folder in (package / "examples" / name, package.parents[1] / "examples" / name):
+        if (folder / "pipeline.py").is_file():
+            return folder
+    raise DataError(f"the example '{name}' is not installed", way_out="reinstall bluegold, or run from its checkout")
+
+
+def split(validate: str, until: str, *, holdout_until: str = "2014-01-02") -> Split:
+    """Train before ``validate``, choose until ``until``, judge from September on."""
+    return by_time(validate_from=validate, validate_until=until, holdout_from="2013-09-01", holdout_until=holdout_until)
+
+
+class Story:
+    """The acts of the demo, in order; each leaves what it did in ``summary``.
+
+    Args:
+        workspace: where everything is kept.
+        screen: where progress is shown.
+        fast: work on every fourth flight.
+    """
+
+    def __init__(self, workspace: Workspace, screen: Screen, *, fast: bool) -> None:
+        self.workspace = workspace
+        self.screen = screen
+        self.registry = Registry.open(workspace, actor=OPERATOR)
+        self.summary = Summary(workspace=str(workspace.root))
+        self.system = load_system(examples("flights"))
+        self.scheduled = load_system(examples("flights-scheduled"))
+        self.fast = fast
+        self.totals = Totals()
+        self._begun: dt.datetime = dt.datetime.now(dt.timezone.utc)
+
+    def run(self) -> Summary:
+        """Tell it from the first flight to the document."""
+        data = self._data(self.system)
+        self.screen.act("A first version: flights of January to June")
+        first = self._develop(self.system, split("2013-05-01", "2013-07-01"), data)
+        self._deliver(self.system, first, None)
+        supervisor = Supervisor(self.workspace, self.system.name, workers=2)
+        with supervisor as endpoint:
+            self.screen.step(f"2 workers serve {first.ref} on {endpoint.url}")
+            with self._traffic(data, endpoint, "2013-09-01", "2013-11-01"):
+                self.screen.act("A better candidate, January to August, goes through the whole delivery")
+                second = self._develop(self.system, split("2013-07-01", "2013-09-01"), data)
+                self._deliver(self.system, second, endpoint)
+                self.screen.act("An honest but weak candidate: known only at scheduled time")
+                self._refused(self.scheduled, split("2013-07-01", "2013-09-01"))
+            with self._traffic(data, endpoint, "2013-11-01", "2014-01-02"):
+                self.screen.act("A drill: a candidate whose labels were mixed up wherever it was cold")
+                self._drill(data, endpoint)
+            self.screen.act("Proof: requirements measured on this system")
+            self._prove(endpoint)
+        self._finish()
+        return self.summary
+
+    def _data(self, system: System) -> Data:
+        data = system.load()
+        return thinned(data, 4) if self.fast else data
+
+    def _develop(self, system: System, parts: Split, data: Data) -> ModelVersion:
+        started = self.screen.elapsed
+        folder = examples("flights" if system is self.system else "flights-scheduled")
+        version = develop(
+            system.with_split(parts),
+            self.workspace,
+            self.registry,
+            author=AUTHOR,
+            data=data,
+            folder=folder,
+            on_event=self._stage,
+        )
+        figures = version.metrics
+        self.screen.step(
+            f"{version.ref}: accuracy {figures['accuracy']:.4f}, AUC {figures['auc']:.4f} on later flights "
+            f"({self.screen.elapsed - started:.0f} s)"
+        )
+        self.summary.versions.append(version.ref)
+        return version
+
+    def _stage(self, event: StageEvent) -> None:
+        if event.what in {"done", "reused"}:
+            self.screen.note(f"stage {event.number}/{event.total} {event.stage}: {event.what} in {event.seconds:.1f} s")
+
+    def _deliver(self, system: System, version: ModelVersion, endpoint: Endpoint | None) -> Release:
+        self._begun = dt.datetime.now(dt.timezone.utc)
+        release = deliver(
+            version.ref,
+            self.registry,
+            self.workspace,
+            system.plan,
+            OPERATOR,
+            on_event=self._event,
+            endpoint=endpoint,
+        )
+        reports = self.registry.gates.reports(version.ref)
+        self.summary.gates[version.ref] = {report.gate: report.verdict for report in reports}
+        self.summary.measures[version.ref] = {m.name: m.value for report in reports for m in report.measures}
+        return release
+
+    def _event(self, event: DeliveryEvent) -> None:
+        {"step": self.screen.step, "note": self.screen.note, "loud": self.screen.loud}[event.level](event.text)
+        if event.phase in {"shadow", "canary", "shift", "promoted", "rolled_back"} and event.level != "note":
+            entry = {"phase": event.phase, "share": event.share, "at": event.at.isoformat(), "version": event.ref}
+            if not self.summary.rollout or any(
+                self.summary.rollout[-1][key] != entry[key] for key in ("phase", "share", "version")
+            ):
+                self.summary.rollout.append(entry)
+
+    def _refused(self, system: System, parts: Split) -> None:
+        version = self._develop(system, parts, self._data(system))
+        self._deliver(system, version, None)
+        for report in self.registry.gates.reports(version.ref):
+            if report.verdict == "fail":
+                missed = {m.name: m.value for m in report.measures if m.verdict == "fail"}
+                self.summary.refused.append(Refusal(version=version.ref, gate=report.gate, measures=missed))
+                self.screen.loud(f"refused by {report.gate}: {_shown(report)}")
+
+    def _drill(self, data: Data, endpoint: Endpoint) -> None:
+        spoiled = spoil(self.system, data, table="weather", column="temp", limit=COLD_F, outcome="arr_delay")
+        self.screen.note(spoiled.notes[-1].removeprefix("drill: "))
+        parts = split("2013-07-01", "2013-09-01", holdout_until="2013-10-20")
+        version = self._develop(self.system, parts, spoiled)
+        release = self._deliver(self.system, version, endpoint)
+        if release.phase == "rolled_back":
+            reason = str(release.detail.get("reason", ""))
+            seconds = float(release.detail.get("seconds", 0.0))
+            self.summary.rolled_back.append(RolledBack(version=version.ref, reason=reason, seconds=seconds))
+
+    @contextmanager
+    def _traffic(self, data: Data, endpoint: Endpoint, start: str, end: str) -> Iterator[None]:
+        rows = self.workspace.run / f"replay-{start}.jsonl"
+        moments = dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end)
+        count = write_replay(self.system, data, rows, *moments)
+        replay = Replay(endpoint.port, rows, rate=RATE)
+        self.screen.note(f"live traffic: {count:,} flights from {start} on, {RATE:.0f} requests/s over HTTP")
+        try:
+            yield
+        finally:
+            totals = replay.stop()
+            rows.unlink()
+            self.totals = self.totals.plus(totals)
+            self.screen.step(
+                f"{totals.answered:,} requests answered, {totals.failed} failed; p99 {totals.p99_ms:.1f} ms, "
+                f"{totals.gold:,} answered by Gold, {totals.labelled:,} outcomes came back"
+            )
+
+    def _prove(self, endpoint: Endpoint) -> None:
+        from bluegold.probes.bench import Bench
+        from bluegold.probes.table import prove
+
+        found = prove(Bench(self.workspace, self.registry, self.system, endpoint))
+        measured = [evidence for evidence in found if evidence.verdict != "needs instrumentation"]
+        met = sum(evidence.verdict in {"objective", "threshold"} for evidence in measured)
+        self.screen.step(f"{len(measured)} of {len(found)} requirements measured, {met} met; the others say so")
+
+    def _finish(self) -> None:
+        from bluegold.design.document import document
+        from bluegold.production.results.decision_reader import DecisionReader
+
+        paths = document(self.system, self.workspace, self.workspace.documents, fmt="dual")
+        page = next((path for path in paths if path.suffix == ".html"), paths[0])
+        production = self.registry.lifecycle.production(self.system.name)
+        decisions = DecisionReader(self.workspace.decisions).verify()
+        self.summary.audit_verified = self.registry.audit.verify().ok and decisions.ok
+        self.summary.blue = production.ref if production else ""
+        self.summary.document = str(page)
+        self.summary.evidence = str(self.workspace.evidence)
+        self.summary.requests = Traffic(sent=self.totals.sent, answered=self.totals.answered, failed=self.totals.failed)
+        self.summary.latency_ms = {"p50": self.totals.p50_ms, "p99": self.totals.p99_ms}
+        self.summary.seconds = round(self.screen.elapsed, 1)
+        self.summary.write(self.workspace)
+
+
+def _shown(report: GateReport) -> str:
+    missed = [measure for measure in report.measures if measure.verdict == "fail"]
+    return ", ".join(
+        f"{m.name} {m.value:.3f} (limit {m.direction} {m.limit:g})"
+        for m in missed
+        if m.value is not None and m.limit is not None
+    )

@@ -1,0 +1,191 @@
+"""Evidence of a rollout: what the decision log says about Gold beside Blue, as counts that survive any restart.
+
+Every decision in shadow, canary and shift carries what the other colour would have said, so the comparison is
+*paired*: with a label, ``d = correct(gold) - correct(blue)`` is -1, 0 or 1, and most of it is 0.  Each decision
+belongs to the rollout phase whose traffic revision it was made under; nothing else is remembered, so reading the
+log again from the release's first position gives the same evidence.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from bluegold.delivery.sequential import ConfidenceSequence
+from bluegold.production.results.records import DecisionRecord, OutcomeRecord
+
+__all__ = ["Comparison", "Evidence", "Pair", "truth"]
+
+_PENDING = 200_000
+_SLICES = 12
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """What is compared, and how.
+
+    Attributes:
+        blue, gold: full references.
+        positive: the label that counts as true when outcomes are words.
+        slow_ms: a slower answer is a slow one.
+        slices: fields of the payload whose values are looked at one by one.
+    """
+
+    model: str
+    blue: str
+    gold: str
+    positive: str = ""
+    slow_ms: float = 50.0
+    slices: tuple[str, ...] = ()
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Both colours' decisions on one request, waiting for the label."""
+
+    gold: bool
+    blue: bool
+    score: float
+    window: int
+    slices: tuple[str, ...]
+
+
+def truth(value: bool | float | str, positive: str) -> bool:
+    """Whether an outcome means true.
+
+    Example:
+        >>> truth("late", "late"), truth(0.0, ""), truth(True, "late"), truth("true", "")
+        (True, False, True, True)
+    """
+    if isinstance(value, str):
+        return value == positive if positive else value.strip().casefold() in {"true", "1", "yes"}
+    return bool(value)
+
+
+class Evidence:
+    """Counts over the records of one release.
+
+    Args:
+        comparison: what is compared.
+        starts: how many rollout phases there will be.
+
+    Example:
+        >>> seen = Evidence(Comparison(model="m", blue="m:v1", gold="m:v2"), starts=3)
+        >>> seen.begin(5)
+        >>> seen.requests(0)
+        0
+    """
+
+    def __init__(self, comparison: Comparison, starts: int) -> None:
+        self.comparison = comparison
+        self.starts = starts
+        self.revisions: list[int] = []
+        self.errors = ConfidenceSequence((0, 1), starts)
+        self.slow = ConfidenceSequence((0, 1), starts)
+        self.blue_slow = ConfidenceSequence((0, 1), starts)
+        self.agreement = ConfidenceSequence((0, 1), starts)
+        self.quality = ConfidenceSequence((-1, 0, 1), starts)
+        self.by_slice: dict[str, ConfidenceSequence] = {}
+        self.answered = [0] * starts
+        self.correct = {"blue": 0, "gold": 0}
+        self.residual = 0.0
+        self._pending: dict[str, Pair] = {}
+        self._early: dict[str, OutcomeRecord] = {}
+        self._short = {ref.rpartition(":")[2]: ref for ref in (comparison.blue, comparison.gold)}
+
+    def begin(self, revision: int) -> None:
+        """A rollout phase began with this traffic revision."""
+        self.revisions.append(revision)
+
+    @property
+    def window(self) -> int:
+        """Number of the present phase."""
+        return len(self.revisions) - 1
+
+    def take(self, records: Iterable[DecisionRecord | OutcomeRecord]) -> int:
+        """Count records; returns how many counted.  Labels may come before their decisions and in any order."""
+        used = 0
+        outcomes = list(self._early.values())
+        self._early = {}
+        for record in records:
+            if isinstance(record, OutcomeRecord):
+                outcomes.append(record)
+            else:
+                used += self._decision(record)
+        for outcome in outcomes:
+            used += self._outcome(outcome)
+        return used
+
+    def requests(self, window: int) -> int:
+        """Decisions in a phase that Gold was asked about."""
+        return self.errors.n_of(window)
+
+    def _window_of(self, revision: int) -> int:
+        return min(bisect.bisect_right(self.revisions, revision) - 1, self.starts - 1)
+
+    def _full(self, version: str) -> str:
+        return self._short.get(version, version)
+
+    def _decision(self, record: DecisionRecord) -> bool:
+        window = self._window_of(record.revision)
+        if record.canary or record.model != self.comparison.model or window < 0:
+            return False
+        if not record.error and record.other is None:
+            return False
+        self.errors.add(1 if record.error else 0, window=window)
+        self._latency(record, window)
+        other = record.other
+        if other is None or {self._full(record.version), self._full(other.version)} != {
+            self.comparison.blue,
+            self.comparison.gold,
+        }:
+            return True
+        gold, blue = (record, other) if record.color == "gold" else (other, record)
+        self.agreement.add(1 if gold.value == blue.value else 0, window=window)
+        if len(self._pending) >= _PENDING:
+            del self._pending[next(iter(self._pending))]
+        self._pending[record.id] = Pair(bool(gold.value), bool(blue.value), gold.score, window, self._slices_of(record))
+        return True
+
+    def _latency(self, record: DecisionRecord, window: int) -> None:
+        slow = 1 if record.latency_us > self.comparison.slow_ms * 1000 else 0
+        if record.color == "gold":
+            self.answered[window] += 1
+            self.slow.add(slow, window=window)
+        elif not record.error:
+            self.blue_slow.add(slow, window=window)
+
+    def _slices_of(self, record: DecisionRecord) -> tuple[str, ...]:
+        payload = _payload(record.payload) if self.comparison.slices else {}
+        return tuple(f"{name}={payload[name]}"[:80] for name in self.comparison.slices if name in payload)
+
+    def _outcome(self, outcome: OutcomeRecord) -> bool:
+        pair = self._pending.pop(outcome.id, None)
+        if pair is None:
+            if len(self._early) < _PENDING:
+                self._early[outcome.id] = outcome
+            return False
+        label = truth(outcome.value, self.comparison.positive)
+        difference = int(pair.gold == label) - int(pair.blue == label)
+        self.correct["gold"] += pair.gold == label
+        self.correct["blue"] += pair.blue == label
+        self.residual += float(label) - pair.score
+        self.quality.add(difference, window=pair.window)
+        for name in pair.slices:
+            if name in self.by_slice or len(self.by_slice) < _SLICES:
+                self.by_slice.setdefault(name, ConfidenceSequence((-1, 0, 1), self.starts)).add(
+                    difference, window=pair.window
+                )
+        return True
+
+    def calibration_gap(self) -> float:
+        """Mean label minus mean score of Gold over the labelled decisions; 0 is calibrated in the large."""
+        return self.residual / self.quality.n if self.quality.n else math.nan
+
+
+def _payload(payload: Any) -> dict[str, Any]:
+    if isinstance(payload, msgspec.Raw):
+        payload = msgspec.json.decode(payload)
+    return payload if isinstance(payload, dict) else {}

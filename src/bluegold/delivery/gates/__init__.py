@@ -1,0 +1,1 @@
+"""The six gates, one file each; they know nothing of each other."""

@@ -1,0 +1,92 @@
+"""Gate 1, model: accuracy, AUC, fairness, explainability and robustness meet their thresholds.
+
+Majority class, balanced accuracy and calibration stand beside them, because accuracy never speaks alone.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from bluegold.core.nouns import GateReport, Measure
+from bluegold.delivery.candidate import Candidate
+from bluegold.delivery.reporting import against, report, shown
+from bluegold.requirements.catalog import requirement
+
+__all__ = ["NAME", "check"]
+
+NAME = "1 model"
+
+#: requirement -> its measure in ``verification.json``
+MEASURES = {
+    "AP-7": "accuracy",
+    "AP-8": "auc",
+    "AP-11": "fairness_parity",
+    "AP-12": "explainability",
+    "AP-13": "robustness_change",
+}
+_LEAST_ROWS = 100
+
+
+def check(candidate: Candidate) -> GateReport:
+    """Hold the verification measures of the version against its requirements."""
+    started = time.monotonic()
+    if not candidate.has("verification.json"):
+        return report(NAME, candidate.ref, (), started)
+    found = candidate.facts("verification.json", dict[str, Any])
+    rows = int(found.get("n") or 0)
+    measures = [
+        _without_groups(found)
+        if name == "fairness_parity" and _no_groups(found)
+        else against(requirement(identifier, candidate.plan), _number(found.get(name)), rows, _note(found, name))
+        for identifier, name in MEASURES.items()
+    ]
+    measures += [
+        shown(name.replace("_", " "), _number(found.get(name)), n=rows)
+        for name in ("balanced_accuracy", "majority_class", "calibration_error")
+    ]
+    measures.append(
+        Measure(
+            name="hold-out rows",
+            value=float(rows),
+            limit=float(_LEAST_ROWS),
+            n=rows,
+            verdict="pass" if rows >= _LEAST_ROWS else "hold",
+        )
+    )
+    measures.append(_second_check(found))
+    return report(NAME, candidate.ref, measures, started)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _details(found: dict[str, Any], part: str) -> dict[str, Any]:
+    details = found.get("details", {}).get(part, {})
+    return details if isinstance(details, dict) else {}
+
+
+def _no_groups(found: dict[str, Any]) -> bool:
+    fairness = _details(found, "fairness")
+    return bool(fairness) and not fairness.get("attributes")
+
+
+def _without_groups(found: dict[str, Any]) -> Measure:
+    return shown("AP-11 fairness", None, note=str(_details(found, "fairness").get("note", "")))
+
+
+def _note(found: dict[str, Any], name: str) -> str:
+    if name == "fairness_parity":
+        fairness = _details(found, "fairness")
+        return f"{fairness.get('criterion', '')} {fairness.get('note', '')}".strip().replace("_", " ")
+    return ""
+
+
+def _second_check(found: dict[str, Any]) -> Measure:
+    """The independent check against production samples; where production has none yet, that is said."""
+    sample = _details(found, "production_sample")
+    value, note = _number(sample.get("accuracy")), str(sample.get("reason", ""))
+    if sample.get("verdict") == "fail":
+        return Measure(name="production samples", value=value, limit=None, verdict="fail", note=note)
+    return shown("production samples", value, n=int(sample.get("n") or 0), note=note or "no labelled samples yet")

@@ -1,0 +1,119 @@
+"""Gate 6, regression: no degradation against Blue, overall and in any slice, with confidence intervals.
+
+Both versions decide on the same rows: the candidate's hold-out.  Overall the candidate must be shown *not* to lose
+more than the tolerated margin; in a slice it must not be shown *to* lose more (a small slice proves nothing, and
+the level is divided among the slices).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from statistics import NormalDist
+
+import numpy as np
+import polars as pl
+
+from bluegold.core.nouns import GateReport, Measure, Verdict
+from bluegold.delivery.candidate import Candidate, Subject
+from bluegold.delivery.comparison import Difference, accuracy_difference, auc_difference
+from bluegold.delivery.features_of_blue import matrix_for
+from bluegold.delivery.reporting import report, shown
+from bluegold.development.tables import decide, matrix_of
+
+__all__ = ["NAME", "check"]
+
+NAME = "6 regression"
+
+_LEVEL = 0.01
+_MOST_GROUPS = 8
+_MOST_SLICES = 24
+
+
+def check(candidate: Candidate) -> GateReport:
+    """Compare the candidate with Blue on the candidate's hold-out."""
+    started = time.monotonic()
+    if candidate.blue is None:
+        first = shown("Blue", None, note="cold start: no version is in production, so there is nothing to lose against")
+        return report(NAME, candidate.ref, (first,), started)
+    if not candidate.has("holdout.parquet"):
+        return report(NAME, candidate.ref, (), started)
+    matrix, obstacle = matrix_for(candidate, candidate.blue)
+    if matrix is None:
+        why = f"{candidate.blue.ref} cannot be asked about this hold-out: {obstacle}"
+        return report(
+            NAME, candidate.ref, (Measure(name="accuracy against Blue", value=None, limit=None, note=why),), started
+        )
+    table = candidate.holdout
+    labels = table["y"].to_numpy()
+    gold = candidate.scores(matrix_of(table, candidate.program.names))
+    blue = candidate.blue.scores(matrix)
+    margin = candidate.plan.rollout.guardrails.quality_loss
+    right = [_right(one, scores, table) for one, scores in ((candidate, gold), (candidate.blue, blue))]
+    overall = accuracy_difference(right[0], right[1])
+    measures = [
+        _not_worse("accuracy against Blue", overall, margin),
+        _not_worse("AUC against Blue", auc_difference(labels, gold, blue), margin),
+        *_slices(candidate, right, margin),
+    ]
+    return report(NAME, candidate.ref, measures, started)
+
+
+def _right(subject: Subject, scores: np.ndarray, table: pl.DataFrame) -> np.ndarray:
+    right: np.ndarray = decide(subject.decision.rule, scores, table) == table["y"].to_numpy()
+    return right
+
+
+def _not_worse(name: str, found: Difference, margin: float) -> Measure:
+    """Pass: shown to lose less than the margin.  Fail: shown to lose more, or the best guess is that it does."""
+    verdict: Verdict = "hold"
+    if not math.isnan(found.value):
+        verdict = "pass" if found.low >= -margin else "fail" if found.value < -margin else "hold"
+    return Measure(
+        name=name,
+        value=None if math.isnan(found.value) else found.value,
+        limit=-margin,
+        baseline=None if math.isnan(found.blue) else found.blue,
+        n=found.n,
+        verdict=verdict,
+        note=f"99 % interval {found.low:+.4f} to {found.high:+.4f}",
+    )
+
+
+def _slices(candidate: Candidate, right: list[np.ndarray], margin: float) -> list[Measure]:
+    """Each group of each protected attribute and of each small categorical field."""
+    groups = _groups(candidate)
+    if not groups:
+        return [shown("slices", 0.0, note="no protected or categorical field with enough rows in each group")]
+    z = NormalDist().inv_cdf(1.0 - _LEVEL / (2 * len(groups)))
+    measures = []
+    for name, rows in groups.items():
+        found = accuracy_difference(right[0][rows], right[1][rows], z)
+        lost = found.high < -margin
+        measures.append(
+            Measure(
+                name=f"accuracy where {name}",
+                value=found.value,
+                limit=-margin,
+                baseline=found.blue,
+                n=found.n,
+                verdict="fail" if lost else "pass",
+                note=f"interval {found.low:+.4f} to {found.high:+.4f}",
+            )
+        )
+    return measures
+
+
+def _groups(candidate: Candidate) -> dict[str, np.ndarray]:
+    table, least = candidate.holdout, candidate.plan.fairness.min_group
+    fields = [field.name for field in candidate.program.contract.fields if field.kind in {"category", "flag"}]
+    found: dict[str, np.ndarray] = {}
+    for name in dict.fromkeys((*candidate.protected, *fields)):
+        if name not in table.columns or table[name].n_unique() > _MOST_GROUPS:
+            continue
+        column = table[name].cast(pl.String).fill_null("missing")
+        for group in sorted(column.unique().to_list()):
+            rows = (column == group).to_numpy()
+            if rows.sum() >= least and len(found) < _MOST_SLICES:
+                found[f"{name} is {group}"] = rows
+    return found

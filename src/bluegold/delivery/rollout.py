@@ -1,0 +1,199 @@
+"""The rollout: shadow, canary and shift, each watched until it may end, has to end badly, or lacks evidence."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from bluegold.core.errors import BluegoldError, RegistryError, ServingError
+from bluegold.core.nouns import TrafficSplit
+from bluegold.delivery.candidate import Candidate
+from bluegold.delivery.evidence import Comparison, Evidence
+from bluegold.delivery.journal import Journal
+from bluegold.delivery.release import TRAFFIC
+from bluegold.delivery.safety import decide_rollback
+from bluegold.delivery.steering import Steering
+from bluegold.delivery.watch import Observation, Watch
+from bluegold.production.results.decision_reader import DecisionReader
+
+__all__ = ["Rollout"]
+
+_TICK_S = 0.1
+_TELL_S = 2.0
+_SPARE_STARTS = 4
+
+
+class Rollout:
+    """Walks a release through its traffic phases.
+
+    Args:
+        candidate: Gold with its Blue and its plan.
+        journal: the release.
+        steering: sets the traffic.
+    """
+
+    def __init__(self, candidate: Candidate, journal: Journal, steering: Steering) -> None:
+        self._candidate = candidate
+        self._journal = journal
+        self._steering = steering
+        self._plan = candidate.plan.rollout
+        self._watch: Watch | None = None
+        self._evidence: Evidence | None = None
+
+    def watch(self) -> None:
+        """Enter the present phase and watch it to its end."""
+        try:
+            split = self._enter()
+            observation = self._until_decided(split)
+        except (KeyboardInterrupt, BluegoldError) as error:
+            if self._journal.moved_by_others():
+                return
+            self._pause(f"the watch was interrupted: {error or 'by a person'}")
+            if isinstance(error, RegistryError | ServingError):
+                return
+            raise
+        if observation is not None:
+            self._go_on(observation)
+
+    def _enter(self) -> TrafficSplit:
+        """Set the phase's traffic (or find it set already) and wait until every worker serves it."""
+        journal = self._journal
+        mode, share = TRAFFIC[journal.phase], self._share()
+        if journal.phase in {"canary", "shift"} and self._stage() == "Staging":
+            journal.registry.lifecycle.transition(
+                journal.ref, "Canary", journal.actor, "six gates, rehearsal and shadow passed", (journal.release.id,)
+            )
+        split = self._steering.set(
+            journal.blue,
+            journal.ref,
+            mode,
+            share,
+            reason=f"release {journal.release.id}",
+            sticky_by=self._plan.sticky_by,
+        )
+        took = self._steering.applied(split)
+        self._open_evidence()
+        if took is not None:
+            journal.tell(f"{mode} at {share:.0%} on every worker after {took:.2f} s", share=share)
+        return split
+
+    def _stage(self) -> str:
+        return self._journal.registry.versions.get(self._journal.ref).stage
+
+    def _share(self) -> float:
+        phase = self._journal.phase
+        if phase == "shadow":
+            return 0.0
+        return self._plan.canary if phase == "canary" else float(self._journal.detail.get("share", 0.0))
+
+    def _open_evidence(self) -> None:
+        """Build the evidence from the log, and begin a window for every revision that asked Gold."""
+        if self._evidence is None:
+            blue = self._journal.blue
+            decision = self._candidate.decision
+            slices = dict.fromkeys((*self._candidate.protected, *filter(None, (decision.rule.group_by,))))
+            self._evidence = Evidence(
+                Comparison(
+                    model=self._journal.model,
+                    blue=blue,
+                    gold=self._journal.ref,
+                    positive=decision.rule.positive_label,
+                    slow_ms=self._plan.guardrails.latency_ms,
+                    slices=tuple(slices),
+                ),
+                starts=1 + 1 + len(self._plan.shares) + _SPARE_STARTS,
+            )
+            reader = DecisionReader(self._candidate.workspace.decisions)
+            self._watch = Watch(reader, self._evidence, self._plan, self._journal.detail.get("positions"))
+        for revision in self._revisions():
+            if revision not in self._evidence.revisions:
+                self._evidence.begin(revision)
+
+    def _revisions(self) -> list[int]:
+        since = int(self._journal.detail.get("since_revision", 0))
+        return [
+            split.revision
+            for split in self._journal.registry.traffic.history(self._journal.model)
+            if split.revision > since and split.gold == self._journal.ref and split.mode in TRAFFIC.values()
+            if split.mode != "rehearsal"
+        ]
+
+    def _until_decided(self, split: TrafficSplit) -> Observation | None:
+        """Look until there is a decision; None when somebody else decided."""
+        if self._watch is None:
+            return None
+        entered, told = time.monotonic(), time.monotonic()
+        hold_s = self._plan.shadow_s if self._journal.phase == "shadow" else self._plan.hold_s
+        since = split.at.timestamp() if split.at else time.time()
+        while True:
+            self._watch.read()
+            observation = self._watch.look(
+                time.time() - since, hold_s=hold_s, users=self._journal.phase in {"canary", "shift"}
+            )
+            if self._intervened(split):
+                return None
+            if observation.verdict != "hold" or time.monotonic() - entered > self._plan.max_wait_s:
+                return observation
+            if time.monotonic() - told > _TELL_S:
+                told = time.monotonic()
+                self._journal.tell(observation.reason, share=split.gold_share)
+            time.sleep(_TICK_S)
+
+    def _intervened(self, split: TrafficSplit) -> bool:
+        """Whether somebody else moved the release or the traffic; then safety is where it goes."""
+        if self._journal.moved_by_others():
+            return True
+        current = self._steering.current()
+        if current is None or current.revision == split.revision:
+            return False
+        reason = f"the traffic was changed by {current.set_by}: {current.reason or current.mode}"
+        decide_rollback(self._journal, reason)
+        return True
+
+    def _go_on(self, observation: Observation) -> None:
+        journal = self._journal
+        if observation.verdict == "rollback":
+            decide_rollback(
+                journal, observation.reason, first_bad_at=observation.first_bad_at, measures=observation.measures
+            )
+        elif observation.verdict == "hold":
+            self._pause(f"not enough evidence after {self._plan.max_wait_s:g} s: {observation.reason}")
+        else:
+            self._advance(observation)
+
+    def _advance(self, observation: Observation) -> None:
+        journal = self._journal
+        missing = journal.consent_missing()
+        if missing:
+            target: Literal["waiting_for_approval", "paused"] = (
+                "waiting_for_approval" if journal.phase == "shadow" else "paused"
+            )
+            journal.advance(target, missing, level="loud", reason=missing, measures=observation.measures)
+            self._leave(missing)
+        elif journal.phase == "shadow":
+            share = self._plan.canary
+            journal.advance("canary", f"canary: Gold answers {share:.0%}", share=share, measures=observation.measures)
+        else:
+            share = next((share for share in self._plan.shares if share > self._share()), 0.0)
+            if share:
+                journal.advance("shift", f"shift: Gold answers {share:.0%}", share=share, measures=observation.measures)
+            elif journal.phase == "canary":
+                journal.advance("shift", "shift: Gold answers 100%", share=1.0, measures=observation.measures)
+            else:
+                journal.advance(
+                    "promoting",
+                    "every phase held its guardrails",
+                    share=1.0,
+                    measures=observation.measures,
+                    reason=f"{self._evidence.quality.n if self._evidence else 0} labelled pairs, no guardrail broken",
+                )
+
+    def _pause(self, reason: str) -> None:
+        """Blue answers everybody until a person decides; the evidence so far stays in the log."""
+        self._journal.advance("paused", f"paused for a person: {reason}", level="loud", reason=reason)
+        self._leave(reason)
+
+    def _leave(self, reason: str) -> None:
+        self._steering.set(
+            self._journal.blue, "", "off", 0.0, reason=f"paused: {reason}"[:300], sticky_by=self._plan.sticky_by
+        )

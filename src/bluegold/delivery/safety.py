@@ -1,0 +1,100 @@
+"""The way back: loud, written before it takes effect, idempotent, and proven on every worker."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from bluegold.core.errors import ServingError
+from bluegold.delivery.journal import Journal
+from bluegold.delivery.steering import Steering
+
+__all__ = ["AUTOMATIC_WATCH", "complete_rollback", "decide_rollback"]
+
+#: Who takes a release back when no person does.
+AUTOMATIC_WATCH = "automatic:watch"
+
+_APPLY_S = 10.0
+
+
+def decide_rollback(
+    journal: Journal, reason: str, *, actor: str = AUTOMATIC_WATCH, first_bad_at: float = 0.0, **detail: Any
+) -> None:
+    """Write the decision to take a release back, with what it rests on.
+
+    Args:
+        journal: the release.
+        reason: the guardrail or event, with numbers.
+        actor: who decides.
+        first_bad_at: unix seconds of the first evidence; the decision itself when unknown.
+        detail: measures and the like.
+    """
+    decided = time.time()
+    journal.advance(
+        "rolling_back",
+        f"taking {journal.ref} back: {reason}",
+        level="loud",
+        actor=actor,
+        reason=reason,
+        decided_at=decided,
+        first_bad_at=first_bad_at or decided,
+        rolled_back_by=actor,
+        from_phase=journal.phase,
+        **detail,
+    )
+
+
+def complete_rollback(journal: Journal, steering: Steering, to: str = "") -> None:
+    """Carry a written rollback out: registry to safety, every worker proven, release closed with its evidence.
+
+    Doing it again after a crash changes nothing that was done and finishes the rest.
+
+    Args:
+        journal: a release in phase ``rolling_back``.
+        steering: shows when every worker follows.
+        to: the version to go back to, when a person named one.
+    """
+    registry, detail = journal.registry, journal.detail
+    actor, reason = str(detail.get("rolled_back_by", AUTOMATIC_WATCH)), str(detail.get("reason", ""))
+    to = to or str(detail.get("to", ""))
+    if not to and journal.production() == journal.ref:
+        to = journal.blue
+    split = registry.restore(journal.model, to=to or None, actor=actor, reason=reason)
+    proof = "no server was running"
+    try:
+        if steering.applied(split, _APPLY_S) is not None:
+            proof = "every worker serves it"
+    except ServingError as error:
+        proof = str(error)
+    safe_at = time.time()
+    seconds = safe_at - float(detail.get("decided_at", safe_at))
+    since_evidence = safe_at - float(detail.get("first_bad_at", safe_at))
+    if registry.versions.get(journal.ref).stage in {"Staging", "Canary"}:
+        registry.lifecycle.transition(journal.ref, "RolledBack", actor, reason, (journal.release.id,))
+    outcome = {
+        "reason": reason,
+        "seconds": round(seconds, 4),
+        "seconds_from_first_evidence": round(since_evidence, 4),
+        "safe": split.blue,
+        "proof": proof,
+    }
+    registry.audit.append(
+        actor,
+        "rollback",
+        journal.ref,
+        "rolled back",
+        {**outcome, "measures": _measures(detail), "release": journal.release.id},
+    )
+    journal.advance(
+        "rolled_back",
+        f"{journal.ref} rolled back to {split.blue} in {seconds:.2f} s ({proof}): {reason}",
+        level="loud",
+        actor=actor,
+        **outcome,
+    )
+
+
+def _measures(detail: dict[str, Any]) -> list[Any]:
+    return [msgspec.to_builtins(measure) for measure in detail.get("measures", ())]

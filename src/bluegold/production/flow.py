@@ -1,0 +1,124 @@
+"""The flow: the whole path of a request, from bytes to a durable, governed answer."""
+
+from __future__ import annotations
+
+import time
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bluegold.core.errors import BluegoldError
+from bluegold.core.nouns import Color
+from bluegold.production.desk import Desk
+from bluegold.production.execution import Outcome, execute
+from bluegold.production.lanes import Lanes
+from bluegold.production.messages import Call, Reply, answer
+from bluegold.production.results.records import DecisionRecord, microseconds
+from bluegold.production.routing import route
+
+__all__ = ["predict"]
+
+_ENCODER = msgspec.json.Encoder()
+
+
+async def predict(desk: Desk, call: Call) -> Reply:
+    """Answer one request, of one row or of many.
+
+    Raises:
+        DataError: the body is malformed (400).
+        Problem: nothing is in production (503).
+        FieldError: a field is wrong (422).
+        WorkspaceError: the decisions could not be made durable (503); nothing is answered then.
+    """
+    lanes = desk.lanes  # one immutable configuration for the whole request
+    rows, many = decode(lanes, call.body)  # typed; malformed is 400, a wrong field 422
+    decisions: list[DecisionRecord] = []
+    values: list[dict[str, Any]] = []
+    for row in rows:
+        sample = lanes.blue.prepare(row.blue)  # cleanse by the contract, then the features of training
+        entity = entity_of(lanes, sample.values, row, call)
+        routed = route(lanes.split, entity)  # sticky: an entity keeps its colour
+        outcome = execute(lanes, routed, sample, row.gold)  # Gold's faults never reach an answer of Blue
+        decisions.append(describe(lanes, call, row, outcome, entity=entity, routed=routed))
+        values.append(sample.values)
+    await desk.log.write(decisions)  # durable before the answer; 503 when that fails
+    desk.remember(lanes, decisions, values)  # later rows see these in their history features
+    return answer(decisions, elapsed_us(call), many=many)
+
+
+class Row(NamedTuple):
+    """One row of the body: as Blue's contract reads it, as Gold's does (None: the same), as JSON, and its hash."""
+
+    blue: Any
+    gold: Any
+    text: bytes
+    digest: str
+
+
+def decode(lanes: Lanes, body: bytes) -> tuple[list[Row], bool]:
+    """The rows of a body, and whether it was ``{"rows": [...]}``.
+
+    Raises:
+        DataError: the body is no JSON, or nested beyond reason (400).
+        FieldError: a field is missing or of the wrong type (422).
+    """
+    rows = lanes.blue.program.decode(body)
+    many = len(rows) != 1 or (b'"rows"' in body and _SHAPE.decode(body).rows is not msgspec.UNSET)
+    gold = _for_gold(lanes, body, len(rows))
+    texts = [_ENCODER.encode(row) for row in rows]
+    return [Row(*one, sha256(one[-1]).hexdigest()) for one in zip(rows, gold, texts, strict=True)], many
+
+
+def _for_gold(lanes: Lanes, body: bytes, count: int) -> list[Any]:
+    """The rows as Gold's contract reads them, or its objection: a wrong Gold must not cost Blue the request."""
+    if lanes.gold is None or not lanes.gold_listens or lanes.gold.features == lanes.blue.features:
+        return [None] * count
+    try:
+        return list(lanes.gold.program.decode(body))
+    except BluegoldError as error:
+        return [error] * count
+
+
+def entity_of(lanes: Lanes, values: dict[str, Any], row: Row, call: Call) -> str:
+    """What routing is sticky by: the field the plan names, else the caller's request id, else the row itself."""
+    sticky = values.get(lanes.split.sticky_by) if lanes.split.sticky_by else None
+    return str(sticky) if sticky is not None else call.request or row.digest
+
+
+def describe(lanes: Lanes, call: Call, row: Row, outcome: Outcome, *, entity: str, routed: Color) -> DecisionRecord:
+    """The record of one decision: enough to explain, repeat and judge it."""
+    lane = lanes.blue if outcome.color == "blue" or lanes.gold is None else lanes.gold
+    return DecisionRecord(
+        at=microseconds(),
+        model=lanes.split.model,
+        version=lane.version,
+        color=outcome.color,
+        value=outcome.scored.value,
+        score=outcome.scored.score,
+        routed=routed,
+        request=call.request,
+        entity=entity,
+        other=outcome.other,
+        error=outcome.error,
+        flags=outcome.sample.flags,
+        payload=msgspec.Raw(row.text),
+        vector=[*outcome.sample.vector],
+        input_digest=row.digest,
+        features_digest=lane.features,
+        latency_us=elapsed_us(call),
+        revision=lanes.split.revision,
+        caller=call.caller,
+    )
+
+
+def elapsed_us(call: Call) -> int:
+    """Microseconds since the request arrived."""
+    return (time.perf_counter_ns() - call.started_ns) // 1000
+
+
+class _Shape(msgspec.Struct):
+    rows: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_SHAPE = msgspec.json.Decoder(_Shape)

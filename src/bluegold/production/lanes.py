@@ -1,0 +1,92 @@
+"""Lanes: what answers requests at one moment — Blue, perhaps Gold, and the split between them.
+
+A :class:`Lanes` never changes.  A new traffic revision makes a new one, and one assignment puts it in
+place: a request that has begun keeps the lanes it began with, so no request ever sees half a switch.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bluegold.core.nouns import Color, TrafficSplit
+from bluegold.features.online import OnlineStore
+from bluegold.features.row import OnlineReader, RowProgram
+from bluegold.registry.bundle import Bundle
+
+__all__ = ["Lane", "Lanes", "Sample", "Scored"]
+
+
+class Sample(NamedTuple):
+    """One row on its way: cleansed values, what was flagged, and the model's input."""
+
+    values: dict[str, Any]
+    flags: tuple[str, ...]
+    vector: list[float]
+
+
+class Scored(NamedTuple):
+    """What one model says about one row, and how many microseconds that took."""
+
+    value: bool
+    score: float
+    latency_us: int
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """One version, ready to answer.  ``color`` is not part of it: Gold becomes Blue without a reload."""
+
+    bundle: Bundle
+    program: RowProgram
+    online: OnlineReader
+    store: OnlineStore
+    version: str
+    features: str
+
+    def prepare(self, row: Any) -> Sample:
+        """Cleanse one decoded row by the contract and compute its features.
+
+        Raises:
+            FieldError: the contract refuses the row; the error names the field.
+        """
+        values, flags = self.program.clean(row)
+        return Sample(values, flags, self.program.vector(values, self.online))
+
+    def score(self, sample: Sample) -> Scored:
+        """Ask the model, and decide by this version's rule."""
+        began = time.perf_counter_ns()
+        score = self.bundle.predictor.score_row(sample.vector)
+        rule = self.bundle.decision
+        value = rule.decide(score, str(sample.values.get(rule.group_by, "")) if rule.group_by else "")
+        return Scored(value, score, (time.perf_counter_ns() - began) // 1000)
+
+
+class Lanes(msgspec.Struct, frozen=True):
+    """Everything that answers, as one immutable value.
+
+    ``gold_fault`` says why a Gold that the split asks for could not be loaded; its requests are answered
+    by Blue and recorded as errors of Gold.
+    """
+
+    split: TrafficSplit
+    blue: Lane
+    gold: Lane | None = None
+    gold_fault: str = ""
+
+    @property
+    def gold_listens(self) -> bool:
+        """Whether Gold sees the rows of users, answering them or beside Blue."""
+        return self.split.mode in {"shadow", "canary", "shift"}
+
+    @property
+    def stores(self) -> tuple[OnlineStore, ...]:
+        """The online stores that must learn of an answered row, each once."""
+        if self.gold is None or self.gold.features == self.blue.features:
+            return (self.blue.store,)
+        return (self.blue.store, self.gold.store)
+
+    def of(self, color: Color) -> Lane | None:
+        """The lane of a colour."""
+        return self.blue if color == "blue" else self.gold

@@ -1,0 +1,1 @@
+"""S2 pipeline operations: supervision, health, known answers, system modes and the way back to safety."""

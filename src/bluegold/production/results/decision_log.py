@@ -1,0 +1,217 @@
+"""The decision log: append-only, hash-chained, durable before anyone is answered.
+
+Group commit: records are encoded and chained where they arise (the event loop); one flusher thread
+writes whatever has gathered, calls ``fdatasync`` once, and every waiting request goes on together.
+When the write fails, nothing of the batch is acknowledged and the file is cut back to what was durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from bluegold.core.errors import WorkspaceError
+from bluegold.production.results.decision_reader import DecisionReader, LogReport, Positions
+from bluegold.production.results.records import DecisionRecord, Record, SegmentHeader, encode_record, microseconds
+from bluegold.production.results.segments import Head, Place, last_head, line, segment_path, segments
+
+__all__ = ["DecisionLog", "DecisionReader", "LogReport", "Positions"]
+
+SEGMENT_BYTES = 64 * 1024 * 1024
+
+Waiter = asyncio.Future[None]
+
+
+class DecisionLog:
+    """The log of one worker process; :meth:`write` belongs to one event loop.
+
+    Args:
+        root: the folder of all decisions; the log writes below ``worker-<n>``.
+        worker: number of the worker; no other live process may have the same.
+        segment_bytes: a segment that reaches this size is followed by a new one.
+
+    Raises:
+        WorkspaceError: the folder cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> async def once(root: Path) -> str:
+        ...     log = DecisionLog(root, worker=0)
+        ...     record = DecisionRecord(at=1, model="m", version="v1", color="blue", value=True, score=0.5)
+        ...     await log.write([record])
+        ...     log.close()
+        ...     return record.id
+        >>> root = Path(tempfile.mkdtemp())
+        >>> DecisionReader(root).get(asyncio.run(once(root))).score
+        0.5
+    """
+
+    def __init__(self, root: Path, worker: int, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self._root = root
+        self._worker = worker
+        self._limit = segment_bytes
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._closing = False
+        self._batch: list[tuple[int, bytes]] = []
+        self._waiters: list[Waiter] = []
+        self._file = -1
+        try:
+            (root / f"worker-{worker}").mkdir(parents=True, exist_ok=True)
+            self._durable = self._head = last_head(root, worker)
+            self._newest = max(segments(root, worker), default=0)
+        except OSError as error:
+            raise _unusable(root, error) from error
+        self._flusher = threading.Thread(target=self._flush_forever, name="decision-log", daemon=True)
+        self._flusher.start()
+
+    async def write(self, records: Sequence[Record]) -> None:
+        """Append ``records`` and return when they are on the disk.  Decisions get their id here.
+
+        Raises:
+            WorkspaceError: they could not be made durable; nothing was acknowledged.
+        """
+        if not records:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        with self._lock:
+            try:
+                self._append(records)
+            except OSError as error:
+                raise _not_durable(error) from error
+            self._waiters.append(waiter)
+        self._wake.set()
+        await waiter
+
+    def close(self) -> None:
+        """Write what is left and stop the flusher."""
+        self._closing = True
+        self._wake.set()
+        self._flusher.join()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _append(self, records: Sequence[Record]) -> None:
+        if self._file < 0 or self._head.size >= self._limit:
+            self._open_segment()
+        for record in records:
+            if isinstance(record, DecisionRecord):
+                record.id = str(Place(self._worker, self._head.segment, self._head.size))
+            self._push(record)
+
+    def _push(self, record: Record) -> None:
+        digest, raw = line(self._head.digest, encode_record(record))
+        self._batch.append((self._file, raw))
+        self._head = Head(self._head.segment, digest, self._head.size + len(raw))
+
+    def _open_segment(self) -> None:
+        """Begin the next segment, chained to the end of the one before."""
+        segment = self._newest + 1
+        path = segment_path(self._root, self._worker, segment)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._newest = segment
+        before, self._head = self._head, Head(segment, self._head.digest, 0)
+        self._push(
+            SegmentHeader(
+                worker=self._worker,
+                segment=segment,
+                follows=before.segment,
+                previous=before.digest,
+                previous_size=before.size,
+                at=microseconds(),
+            )
+        )
+
+    def _flush_forever(self) -> None:
+        while not (self._closing and not self._batch):
+            self._wake.wait()
+            with self._lock:
+                self._wake.clear()
+                batch, self._batch = self._batch, []
+                waiters, self._waiters = self._waiters, []
+                head = self._head
+            if not batch:
+                continue
+            try:
+                self._make_durable(batch, head.segment)
+            except OSError as error:
+                self._give_up(batch, waiters, error)
+            else:
+                with self._lock:
+                    self._durable = head
+                _settle(waiters, None)
+
+    def _make_durable(self, batch: list[tuple[int, bytes]], segment: int) -> None:
+        """Write each file's lines at once and wait for the disk; a finished segment's file is closed."""
+        files = list(dict.fromkeys(file for file, _ in batch))
+        for file in files:
+            view = memoryview(b"".join(raw for owner, raw in batch if owner == file))
+            while view:
+                view = view[os.write(file, view) :]
+            os.fdatasync(file)
+            if file != files[-1]:
+                os.close(file)
+        if segment != self._durable.segment:
+            folder = os.open(self._root / f"worker-{self._worker}", os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def _give_up(self, batch: list[tuple[int, bytes]], waiters: list[Waiter], error: OSError) -> None:
+        """Drop the batch and all that was chained behind it; the next record begins a new segment."""
+        with self._lock:
+            waiters = waiters + self._waiters
+            for file in {owner for owner, _ in batch + self._batch} | {self._file}:
+                with contextlib.suppress(OSError):  # a finished segment's file may be closed already
+                    os.close(file)
+            self._batch, self._waiters, self._file = [], [], -1
+            self._head = self._durable
+            # What cannot be cut off here was never acknowledged: the next header's previous_size leaves it out.
+            with contextlib.suppress(OSError):
+                for segment in segments(self._root, self._worker):
+                    path = segment_path(self._root, self._worker, segment)
+                    if segment == self._durable.segment:
+                        os.truncate(path, self._durable.size)
+                    elif segment > self._durable.segment:
+                        path.unlink()
+        _settle(waiters, error)
+
+
+def _settle(waiters: list[Waiter], error: OSError | None) -> None:
+    if not waiters:
+        return
+
+    def resolve() -> None:
+        for waiter in waiters:
+            if waiter.done():
+                continue
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(_not_durable(error))
+
+    loop = waiters[0].get_loop()
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(resolve)
+
+
+def _not_durable(error: OSError) -> WorkspaceError:
+    return WorkspaceError(
+        "the decision could not be recorded, so it is not given",
+        why=error.strerror or str(error),
+        way_out="free space or repair the disk that holds the workspace, then ask again",
+    )
+
+
+def _unusable(root: Path, error: OSError) -> WorkspaceError:
+    return WorkspaceError(
+        f"decisions cannot be kept in '{root}'",
+        why=error.strerror or str(error),
+        way_out="fix its owner, rights or free space",
+    )

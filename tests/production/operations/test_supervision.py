@@ -1,0 +1,183 @@
+"""Supervision with real processes: killed and hung workers, taken ports, clean ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bluegold.core.errors import ServingError
+from bluegold.core.workspace import Workspace
+from bluegold.production.operations.board import Board, Cell, State
+from bluegold.production.operations.processes import Endpoint
+from bluegold.production.operations.supervisor import Supervisor, running
+from bluegold.production.results.decision_log import DecisionReader
+
+
+def until(condition: Any, timeout: float = 15.0) -> float:
+    """Seconds until the condition holds."""
+    began = time.perf_counter()
+    while not condition():
+        assert time.perf_counter() - began < timeout, "it did not happen in time"
+        time.sleep(0.001)
+    return time.perf_counter() - began
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:  # noqa: PTH123 - a kernel file
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(served: tuple[Any, Endpoint]) -> None:
+    world, endpoint = served
+    board = Board(Path(endpoint.board))
+    acknowledged: list[str] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=endpoint.url, timeout=10.0) as http:
+            number = 0
+            while not stop.is_set():
+                try:
+                    response = http.post("/v1/predict", json=world.parcel(number))
+                except httpx.HTTPError:
+                    continue  # the connection died with the worker; what was answered before is what counts
+                if response.status_code == 200:
+                    acknowledged.append(response.json()["id"])
+                number += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for worker in (0, 1, 0):
+        slot = board.slot(worker)
+        until(lambda slot=slot: slot[Cell.STATE] == State.READY)
+        time.sleep(0.3)
+        before, pid = slot[Cell.RESTARTS], slot[Cell.PID]
+        os.kill(pid, signal.SIGKILL)
+        seen = until(lambda slot=slot, before=before: slot[Cell.RESTARTS] > before)
+        back = until(lambda slot=slot: slot[Cell.STATE] == State.READY)
+        print(f"worker {worker}: death seen after {seen * 1e3:.1f} ms, serving again after {back * 1e3:.0f} ms")
+        assert seen < 0.5
+        assert slot[Cell.PID] != pid
+    stop.set()
+    for thread in threads:
+        thread.join()
+    reader = DecisionReader(world.workspace.decisions)
+    assert len(acknowledged) > 50
+    assert [name for name in acknowledged if reader.get(name) is None] == []
+    assert reader.verify().ok
+
+
+def test_a_hung_worker_is_suspected_then_replaced(served: tuple[Any, Endpoint]) -> None:
+    slot = Board(Path(served[1].board)).slot(1)
+    pid, before = slot[Cell.PID], slot[Cell.RESTARTS]
+    os.kill(pid, signal.SIGSTOP)
+    seen = until(lambda: slot[Cell.SUSPECTED])
+    print(f"hang suspected after {seen * 1e3:.0f} ms")
+    assert seen < 1.0
+    until(lambda: slot[Cell.RESTARTS] > before and slot[Cell.STATE] == State.READY)
+    assert slot[Cell.PID] != pid
+    assert httpx.get(f"{served[1].url}/v1/health").json()["status"] == "ok"
+
+
+def test_a_short_pause_kills_nobody(served: tuple[Any, Endpoint]) -> None:
+    slot = Board(Path(served[1].board)).slot(0)
+    pid, before = slot[Cell.PID], slot[Cell.RESTARTS]
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: slot[Cell.SUSPECTED])
+    os.kill(pid, signal.SIGCONT)
+    until(lambda: not slot[Cell.SUSPECTED])
+    assert (slot[Cell.PID], slot[Cell.RESTARTS]) == (pid, before)
+
+
+def test_a_connection_waits_for_the_replacement_instead_of_being_refused(world: Any) -> None:
+    world.promote("v1")
+    with Supervisor(world.workspace, "parcels", workers=1) as endpoint:
+        slot = Board(Path(endpoint.board)).slot(0)
+        os.kill(slot[Cell.PID], signal.SIGKILL)
+        assert httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1), timeout=15.0).status_code == 200
+
+
+def test_a_taken_port_is_one_clear_sentence(world: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ServingError, match=rf"port {port} on 127\.0\.0\.1 cannot be used.*--port"):
+            Supervisor(world.workspace, "parcels", port=port).start()
+    assert running(world.workspace) is None
+
+
+def test_a_port_taken_by_another_server_is_seen_too(served: tuple[Any, Endpoint], tmp_path: Path) -> None:
+    """Two servers with SO_REUSEPORT could share a port without noticing."""
+    world, endpoint = served
+    other = world.workspace.root.parent / "other"
+    subprocess.run(["cp", "-r", str(world.workspace.root), str(other)], check=True)  # noqa: S607
+    with pytest.raises(ServingError, match="cannot be used"):
+        Supervisor(Workspace.open(other), "parcels", port=endpoint.port).start()
+
+
+def test_one_server_a_workspace(served: tuple[Any, Endpoint]) -> None:
+    world, endpoint = served
+    with pytest.raises(ServingError, match="is served already"):
+        Supervisor(world.workspace, "parcels").start()
+    assert running(world.workspace) == endpoint
+
+
+def test_the_end_drains_and_leaves_nothing_behind(world: Any) -> None:
+    world.promote("v1")
+    supervisor = Supervisor(world.workspace, "parcels", workers=2)
+    endpoint = supervisor.start()
+    pids = [view.pid for view in Board(Path(endpoint.board)).views()]
+    with httpx.Client(base_url=endpoint.url) as http:
+        answer = http.post("/v1/predict", json=world.parcel(1)).json()
+        began = time.perf_counter()
+        supervisor.stop()
+    assert time.perf_counter() - began < 5.0
+    assert not any(alive(pid) for pid in [endpoint.pid, *pids])
+    assert running(world.workspace) is None
+    assert DecisionReader(world.workspace.decisions).get(answer["id"]) is not None
+    with socket.socket() as probe:
+        assert probe.connect_ex((endpoint.host, endpoint.port)) != 0
+
+
+def test_workers_end_with_a_killed_supervisor(world: Any) -> None:
+    world.promote("v1")
+    supervisor = Supervisor(world.workspace, "parcels", workers=2)
+    endpoint = supervisor.start()
+    pids = [view.pid for view in Board(Path(endpoint.board)).views()]
+    os.kill(endpoint.pid, signal.SIGKILL)
+    until(lambda: not any(alive(pid) for pid in pids))
+    supervisor.stop()
+    with Supervisor(world.workspace, "parcels", port=endpoint.port, workers=1) as again:
+        assert httpx.post(f"{again.url}/v1/predict", json=world.parcel(1)).status_code == 200
+
+
+def test_the_server_ends_with_the_process_that_started_it(world: Any) -> None:
+    world.promote("v1")
+    code = (
+        "import sys, pathlib, time\n"
+        "from bluegold.core.workspace import Workspace\n"
+        "from bluegold.production.operations.supervisor import Supervisor\n"
+        "e = Supervisor(Workspace.open(pathlib.Path(sys.argv[1])), 'parcels', workers=1).start()\n"
+        "print(e.pid, flush=True)\ntime.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(world.workspace.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+        starter.kill()
+    until(lambda: not alive(pid))
