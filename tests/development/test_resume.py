@@ -14,6 +14,7 @@ import pytest
 import bluegold as bg
 from bluegold.core.workspace import Workspace
 from bluegold.development import StageEvent, develop
+from bluegold.development.digests import code_digest
 from bluegold.registry import Registry
 
 VERB = "import typer; from bluegold.cli.develop import develop; a = typer.Typer(); a.command()(develop); a()"
@@ -45,6 +46,7 @@ def test_a_killed_run_goes_on_where_it_was(
     process.communicate()
     assert process.returncode == -signal.SIGKILL
 
+    code_digest.cache_clear()
     events: list[StageEvent] = []
     killed = Workspace.create(tmp_path / "killed")
     with Registry.open(killed, actor="ada") as registry:

@@ -20,8 +20,6 @@ from bluegold.core.workspace import Workspace
 from bluegold.features.online import OnlineStore
 from bluegold.features.program import FeatureProgram, fit_program
 from bluegold.features.row import RowProgram
-from bluegold.production.operations.processes import Endpoint
-from bluegold.production.operations.supervisor import Supervisor
 from bluegold.registry.bundle import CanaryRecord, DecisionFile, DecisionRule
 from bluegold.registry.predictors.linear import CategoryTerm, LinearPredictor, NumberTerm
 from bluegold.registry.registry import Registry
@@ -133,13 +131,6 @@ def world(template: Path, tmp_path: Path) -> Iterator[World]:
     made = World(Workspace.open(tmp_path / "w"))
     yield made
     made.registry.close()
-
-
-@pytest.fixture
-def served(world: World) -> Iterator[tuple[World, Endpoint]]:
-    world.promote("v1")
-    with Supervisor(world.workspace, MODEL, workers=2) as endpoint:
-        yield world, endpoint
 
 
 @pytest.fixture(scope="session")

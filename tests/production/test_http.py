@@ -139,6 +139,15 @@ def test_a_wrong_field_is_named(http: httpx.Client, change: dict[str, Any], fiel
     assert many.json()["field"].endswith(field)
 
 
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" + "0" * 400, "-0.0", "1e-400", "9" * 19, "0." + "1" * 5000])
+def test_extreme_numbers_are_flagged_or_refused(http: httpx.Client, number: str) -> None:
+    body = json.dumps({**parcel(1), "weight": 0.125}).replace("0.125", number)
+    response = send(http, body.encode())
+    assert response.status_code in {200, 400, 422}, response.text
+    if response.status_code == 200:
+        assert 0.0 <= response.json()["score"] <= 1.0
+
+
 def test_limits_methods_and_kinds(http: httpx.Client) -> None:
     assert send(http, b" " * (1 << 20) + b"{}").status_code == 413
     assert http.post("/v1/predict", content=iter([b"x" * 700_000] * 2), headers={"content-type": "application/json"}).status_code == 413  # fmt: skip  # noqa: E501

@@ -98,7 +98,11 @@ class StageRun(Noun, frozen=True, kw_only=True):
 
 
 class Finding(Noun, frozen=True, kw_only=True):
-    """One technology seen in a code base, with the place that shows it."""
+    """One technology seen in a code base, with the place that shows it.
+
+    ``scope`` says whose code shows it: the system's own, or tests, examples, vendored copies, which
+    never count as used by the system.  ``detail`` is what was seen there, without secrets.
+    """
 
     kind: str
     technology: str
@@ -109,6 +113,8 @@ class Finding(Noun, frozen=True, kw_only=True):
     evidence: Literal["import", "call", "configuration", "deployment", "dependency", "prose"]
     confidence: float
     detector: str
+    scope: Literal["main", "test", "example", "vendored"] = "main"
+    detail: str = ""
 
 
 class Decision(Noun, frozen=True, kw_only=True):

@@ -24,13 +24,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     n: int
 
 
-def accuracy_difference(gold: Bools, blue: Bools, z: float = 2.576) -> Difference:
+def accuracy_difference(gold: Bools, blue: Bools, z: float = 1.96) -> Difference:
     """Difference of two accuracies on the same rows.
 
     Args:
         gold: (n,) whether Gold was right.
         blue: (n,) whether Blue was right.
-        z: half width in standard errors; 2.576 is 99 %.
+        z: half width in standard errors; 1.96 is 95 %, the usual level of non-inferiority (ICH E9).
 
     Source: the paired (McNemar) variance with Agresti & Min's (2005) half-count correction.
 
@@ -50,7 +50,7 @@ def accuracy_difference(gold: Bools, blue: Bools, z: float = 2.576) -> Differenc
     return Difference(value=(wins - losses) / n, low=middle - half, high=middle + half, blue=float(blue.mean()), n=n)
 
 
-def auc_difference(labels: Bools, gold: Array, blue: Array, z: float = 2.576) -> Difference:
+def auc_difference(labels: Bools, gold: Array, blue: Array, z: float = 1.96) -> Difference:
     """Difference of two areas under the ROC curve on the same rows.
 
     Args:

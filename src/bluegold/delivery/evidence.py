@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from bluegold.delivery.sequential import ConfidenceSequence
+from bluegold.delivery.skew import LiveFeatures
 from bluegold.production.results.records import DecisionRecord, OutcomeRecord
 
 __all__ = ["Comparison", "Evidence", "Pair", "truth"]
@@ -70,6 +71,7 @@ class Evidence:
     Args:
         comparison: what is compared.
         starts: how many rollout phases there will be.
+        features: counts missing values of the model inputs too, when given.
 
     Example:
         >>> seen = Evidence(Comparison(model="m", blue="m:v1", gold="m:v2"), starts=3)
@@ -78,9 +80,10 @@ class Evidence:
         0
     """
 
-    def __init__(self, comparison: Comparison, starts: int) -> None:
+    def __init__(self, comparison: Comparison, starts: int, features: LiveFeatures | None = None) -> None:
         self.comparison = comparison
         self.starts = starts
+        self.features = features
         self.revisions: list[int] = []
         self.errors = ConfidenceSequence((0, 1), starts)
         self.slow = ConfidenceSequence((0, 1), starts)
@@ -136,6 +139,8 @@ class Evidence:
             return False
         self.errors.add(1 if record.error else 0, window=window)
         self._latency(record, window)
+        if self.features is not None:
+            self.features.take(record)
         other = record.other
         if other is None or {self._full(record.version), self._full(other.version)} != {
             self.comparison.blue,

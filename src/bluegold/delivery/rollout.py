@@ -12,8 +12,10 @@ from bluegold.delivery.evidence import Comparison, Evidence
 from bluegold.delivery.journal import Journal
 from bluegold.delivery.release import TRAFFIC
 from bluegold.delivery.safety import decide_rollback
+from bluegold.delivery.skew import LiveFeatures
 from bluegold.delivery.steering import Steering
 from bluegold.delivery.watch import Observation, Watch
+from bluegold.features.profile import Profile
 from bluegold.production.results.decision_reader import DecisionReader
 
 __all__ = ["Rollout"]
@@ -102,12 +104,22 @@ class Rollout:
                     slices=tuple(slices),
                 ),
                 starts=1 + 1 + len(self._plan.shares) + _SPARE_STARTS,
+                features=self._live_features(),
             )
             reader = DecisionReader(self._candidate.workspace.decisions)
             self._watch = Watch(reader, self._evidence, self._plan, self._journal.detail.get("positions"))
         for revision in self._revisions():
             if revision not in self._evidence.revisions:
                 self._evidence.begin(revision)
+
+    def _live_features(self) -> LiveFeatures | None:
+        if not self._candidate.has("profile.json"):
+            return None
+        mine = self._candidate.program
+        programs = [mine] + [
+            blue.program for blue in (self._candidate.blue,) if blue and blue.program.names == mine.names
+        ]
+        return LiveFeatures(self._candidate.facts("profile.json", Profile), frozenset(one.digest for one in programs))
 
     def _revisions(self) -> list[int]:
         since = int(self._journal.detail.get("since_revision", 0))

@@ -108,6 +108,12 @@ class Watch:
             return f"{seen} of {self._rollout.min_requests} requests seen"
         if users and evidence.answered[window] == 0:
             return f"none of {seen} requests was routed to Gold; a larger share or another sticky_by is needed"
+        skew = evidence.features.worst() if evidence.features is not None else None
+        if skew is not None and skew.broken:
+            return (
+                f"training-serving skew: feature '{skew.feature}' is missing in {skew.live:.0%} of {skew.n} requests "
+                f"and was in {skew.training:.1%} of training; is the online store fed?"
+            )
         if labels < self.labels_needed:
             return f"{labels} of {self.labels_needed} outcomes reported"
         limits = self._rollout.guardrails
@@ -154,6 +160,7 @@ class Watch:
             self._slow(),
             *self._slices(),
             self._calibration(),
+            *self._skew(),
         )
 
     def _slow(self) -> Measure:
@@ -198,6 +205,24 @@ class Watch:
             verdict="hold" if math.isnan(gap) else "pass",
             note="mean outcome minus mean score; shown, not judged",
         )
+
+    def _skew(self) -> list[Measure]:
+        worst = self._evidence.features.worst() if self._evidence.features is not None else None
+        if worst is None:
+            return []
+        return [
+            Measure(
+                name=f"rise of missing values in serving: {worst.feature}",
+                value=worst.live - worst.training,
+                limit=None,
+                direction="<=",
+                unit="share",
+                baseline=worst.training,
+                n=worst.n,
+                verdict="hold" if worst.broken else "pass",
+                note="training-serving skew: holds the rollout" if worst.broken else "",
+            )
+        ]
 
     def _remember(self, measures: tuple[Measure, ...]) -> None:
         """Since when each guardrail's running mean lies beyond its limit."""

@@ -127,5 +127,9 @@ def _histogram(name: str, known: np.ndarray) -> str:
     low, high = np.quantile(known, (0.005, 0.995))
     if low == high:
         low, high = float(known.min()), float(known.max())
-    counts, edges = np.histogram(known, bins=BINS, range=(low, high if high > low else low + 1.0))
+    if np.all(known == np.round(known)) and high - low < BINS:  # few whole numbers: a bar for each
+        bins, low, high = int(high - low) + 1, low - 0.5, high + 0.5
+    else:
+        bins = BINS
+    counts, edges = np.histogram(known, bins=bins, range=(low, high if high > low else low + 1.0))
     return histogram(f"{name} (training)", edges.tolist(), counts.tolist(), label="middle 99 %")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from bluegold.core.errors import DataError
 from bluegold.core.nouns import Port, StageContract
@@ -79,7 +81,7 @@ def run(ctx: StageContext) -> dict[str, Any]:
     found = {name: whole.filter((parts == name) & labelled) for name in ("train", "validate", "holdout")}
     for name, table in found.items():
         _enough(name, table, parts)
-    report = _parity(program, clean, tables, ctx)
+    report = _parity(ctx, program, clean, tables, matrix)
     return {
         "program": program.to_json(),
         "train": found["train"].select(slim),
@@ -104,8 +106,12 @@ def _enough(name: str, table: pl.DataFrame, parts: pl.Series) -> None:
 
 
 def _parity(
-    program: FeatureProgram, clean: pl.DataFrame, tables: dict[str, pl.DataFrame], ctx: StageContext
+    ctx: StageContext,
+    program: FeatureProgram,
+    clean: pl.DataFrame,
+    tables: dict[str, pl.DataFrame],
+    matrix: NDArray[np.float64],
 ) -> ParityReport:
-    found = parity(program, clean, tables, sample=PARITY_ROWS, seed=ctx.seed)
+    found = parity(program, clean, tables, sample=PARITY_ROWS, seed=ctx.seed, matrix=matrix)
     ctx.note(f"parity: {found.rows} rows x {found.columns} features, {found.mismatches} mismatches")
     return found

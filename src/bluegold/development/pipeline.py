@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +25,12 @@ from bluegold.development import (
 from bluegold.development.artefacts import Artefacts
 from bluegold.development.definition import definition
 from bluegold.development.digests import environment, frame_digest, sha256_json
+from bluegold.development.publishing import publish
 from bluegold.development.runner import Runner
 from bluegold.development.stage import Origin, Stage, StageContext, StageEvent, stage_of
 from bluegold.development.verification import explainability, fairness, holdout, production_sample, robustness
 from bluegold.engine import LocalEngine
+from bluegold.features.program import FeatureProgram
 from bluegold.features.system import Data, System
 from bluegold.registry import Registry
 from bluegold.stores import connect
@@ -65,6 +68,7 @@ class Options(TypedDict, total=False):
         folder: where the definition lies; its git commit goes into the lineage when it is committed.
         resume: False runs every stage again.
         on_event: told about every stage's start, reuse, end and failure.
+        history_until: events at or after this moment are not put into the online store (a replay sends them again).
     """
 
     author: str
@@ -74,6 +78,7 @@ class Options(TypedDict, total=False):
     folder: Path | None
     resume: bool
     on_event: Callable[[StageEvent], None] | None
+    history_until: dt.datetime | None
 
 
 def develop(system: System, workspace: Workspace, registry: Registry, **options: Unpack[Options]) -> ModelVersion:
@@ -110,7 +115,10 @@ def develop(system: System, workspace: Workspace, registry: Registry, **options:
         return StageContext(system, workspace, registry, origin, take, note)
 
     found = runner.run(STAGES, context, given, parts, origin)
-    return registry.versions.get(found["integration"]["ref"])
+    version = registry.versions.get(found["integration"]["ref"])
+    program = FeatureProgram.from_json(registry.versions.artefact(version.ref, "program.json"))
+    publish(program, data, workspace, digest=origin.data, until=options.get("history_until"))
+    return version
 
 
 def _given(data: Data, production: pl.DataFrame | None, artefacts: Artefacts) -> dict[str, str]:

@@ -62,8 +62,8 @@ def histogram(title: str, edges: list[float], counts: list[int], *, label: str =
         height = (HEIGHT - TOP - BOTTOM) * count / top
         y = HEIGHT - BOTTOM - height
         parts.append(_rect(x0, y, max(x1 - x0 - 0.6, 0.4), height, f"<title>{left:.4g}: {count}</title>"))
-    parts += [_text(LEFT, HEIGHT - BOTTOM + 14, f"{low:.4g}", "start")]
-    parts += [_text(WIDTH - RIGHT, HEIGHT - BOTTOM + 14, f"{high:.4g}", "end")]
+    parts += [_text(LEFT, HEIGHT - BOTTOM + 14, _number(low), "start")]
+    parts += [_text(WIDTH - RIGHT, HEIGHT - BOTTOM + 14, _number(high), "end")]
     return _frame(title, parts, (label, "rows"), (0.0, float(top)))
 
 
@@ -118,10 +118,10 @@ def heat(title: str, names: list[str], matrix: list[list[float]]) -> str:
 def _frame(title: str, parts: list[str], labels: tuple[str, str], scale: tuple[float, float]) -> str:
     axes = f'<path d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}" fill="none" stroke="{FAINT}"/>'
     ticks = [
-        _text(LEFT - 6, HEIGHT - BOTTOM, f"{scale[0]:.4g}", "end"),
-        _text(LEFT - 6, TOP + 8, f"{scale[1]:.4g}", "end"),
+        _text(LEFT - 6, HEIGHT - BOTTOM, _number(scale[0]), "end"),
+        _text(LEFT - 6, TOP + 8, _number(scale[1]), "end"),
     ]
-    named = [_text(WIDTH / 2, HEIGHT - 10, labels[0], "middle"), _text(8, TOP - 2, labels[1], "start")]
+    named = [_text(WIDTH / 2, HEIGHT - 10, labels[0], "middle"), _text(4, TOP - 6, labels[1], "start")]
     return _svg(title, [axes, *parts, *ticks, *named], WIDTH, HEIGHT)
 
 
@@ -146,6 +146,14 @@ def _text(x: float, y: float, words: str, anchor: str, *, bold: bool = False) ->
 
 def _x(value: float, low: float, span: float) -> float:
     return LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / span
+
+
+def _number(value: float) -> str:
+    """A number short enough for an axis: 0.198, 42, 15.2k, 3.1M."""
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= 10 * size or (size == 1e6 and abs(value) >= size):
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.4g}"
 
 
 def _short(name: str, most: int) -> str:

@@ -166,7 +166,7 @@ def _field(column: pl.Series) -> str | None:
         return f"dt.datetime = bg.time({missing[2:]})"
     if column.dtype.is_integer() or column.dtype.is_float():
         kind = "int" if column.dtype.is_integer() else "float"
-        bounds = f"ge={column.min()}, le={column.max()}, " if column.len() > column.null_count() else ""
+        bounds = f"ge={column.min()!r}, le={column.max()!r}, " if column.len() > column.null_count() else ""
         return f'{kind} = bg.number({bounds}outside="flag"{missing})'
     if column.dtype == pl.String:
         levels: list[str] = column.drop_nulls().unique().sort().to_list()

@@ -31,7 +31,7 @@ def tasks(system: Path, workspace: Path) -> tuple[Task, ...]:
 
     found: list[Task] = []
     for stage in STAGES:
-        contract = stage.CONTRACT
+        contract = stage.contract
         command = ("bluegold", "develop", "--system", str(system), "--workspace", str(workspace))
         found.append(
             Task(

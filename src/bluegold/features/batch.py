@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bluegold.core.errors import DataError
 from bluegold.features.specs import LookupSpec, ProgramSpec
-from bluegold.features.translate import restore
+from bluegold.features.translate import evaluate, restore
 from bluegold.features.windows import history_column
 
 __all__ = ["feature_frame", "feature_matrix", "table_rows"]
@@ -38,11 +38,11 @@ def feature_frame(spec: ProgramSpec, frame: pl.DataFrame, tables: Mapping[str, p
     columns += [history_column(known, history, spec.time).to_frame() for history in spec.histories]
     base = pl.concat(columns, how="horizontal")
     computed = {item.name: restore(item.expression.polars) for item in spec.expressions}
-    return base.select([computed.get(name, pl.col(name)).alias(name) for name in spec.names])
+    return evaluate(base, [computed.get(name, pl.col(name)).alias(name) for name in spec.names])
 
 
 def feature_matrix(spec: ProgramSpec, features: pl.DataFrame) -> NDArray[np.float64]:
-    """Features as float64 (rows, columns): missing numbers NaN, categories their code, unknown ones -1."""
+    """Features as float64 (rows, columns): missing and infinite numbers NaN, categories their code or -1."""
     matrix = np.empty((features.height, len(spec.names)), dtype=np.float64)
     for position, (name, kind) in enumerate(zip(spec.names, spec.kinds, strict=True)):
         column = features[name]
@@ -52,7 +52,7 @@ def feature_matrix(spec: ProgramSpec, features: pl.DataFrame) -> NDArray[np.floa
             matrix[:, position] = codes.fill_null(-1.0).to_numpy()
         else:
             numbers = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-            matrix[:, position] = np.where(np.isnan(numbers), np.nan, numbers)
+            matrix[:, position] = np.where(np.isfinite(numbers), numbers, np.nan)
     return matrix
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from bluegold.core.errors import DataError
 from bluegold.features.fields import ContractSpec, FieldSpec
-from bluegold.features.translate import restore
+from bluegold.features.translate import evaluate, restore
 
 __all__ = ["EARLIEST", "LATEST", "POLARS_TYPES", "Cleaned", "clean_frame"]
 
@@ -72,7 +72,7 @@ def clean_frame(contract: Any, frame: pl.DataFrame, known: Mapping[str, tuple[st
         flags += flagged
     clean = pl.DataFrame(columns)
     for item in spec.rules:
-        broken = ~clean.select(restore(item.expression.polars)).to_series().fill_null(value=True)
+        broken = ~evaluate(clean, [restore(item.expression.polars)]).to_series().fill_null(value=True)
         (reasons if item.broken == "refuse" else flags).append(broken.alias(f"rule:{item.name}"))
     return _assemble(frame, clean, reasons, flags)
 

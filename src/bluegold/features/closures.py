@@ -171,7 +171,7 @@ def _extreme(node: Node, args: tuple[Closure, ...]) -> Closure:
             value = choice(row)
             if value is None or (value != value and best is not None):  # noqa: PLR0124 - NaN loses
                 continue
-            if best is None or best != best or (value < best if smallest else value > best):  # noqa: PLR0124 - NaN loses
+            if best is None or best != best or (value <= best if smallest else value >= best):  # noqa: PLR0124 - NaN loses
                 best = value
         return best
 
@@ -209,7 +209,7 @@ def _clip(node: Node, args: tuple[Closure, ...]) -> Closure:
         low = low_of(row) if low_of else None
         high = high_of(row) if high_of else None
         if low is not None and value < low:
-            value = low
+            return low
         return high if high is not None and value > high else value
 
     return clip

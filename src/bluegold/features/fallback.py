@@ -10,7 +10,7 @@ from bluegold.features.batch import COLUMN_TYPES
 from bluegold.features.closures import Closure, Row
 from bluegold.features.contract import schema_of
 from bluegold.features.specs import ProgramSpec
-from bluegold.features.translate import restore
+from bluegold.features.translate import evaluate, restore
 from bluegold.features.tree import Expression
 
 __all__ = ["one_row"]
@@ -31,6 +31,6 @@ def one_row(spec: ProgramSpec, expression: Expression) -> Closure:
 
     def ask(row: Row) -> Any:
         frame = pl.DataFrame({name: [row[name]] for name in schema}, schema=schema)
-        return frame.select(parsed).to_series().item()
+        return evaluate(frame, [parsed]).to_series().item()
 
     return ask

@@ -169,7 +169,12 @@ class OnlineStore:
                         _insert(batch, spec, entity_key(key), (at, event, value))
 
     def materialise(
-        self, frame: pl.DataFrame, tables: Mapping[str, pl.DataFrame], *, after: dt.datetime | None = None
+        self,
+        frame: pl.DataFrame,
+        tables: Mapping[str, pl.DataFrame],
+        *,
+        after: dt.datetime | None = None,
+        only_new: bool = False,
     ) -> int:
         """Store past rows and lookup tables; what is stored already stays, and doing it twice changes nothing.
 
@@ -177,6 +182,7 @@ class OnlineStore:
             frame: clean rows in any order, none of which was observed online.
             tables: lookup tables.
             after: only rows at or after this moment; give it when earlier ones are beyond every window.
+            only_new: leave histories alone that have events already: serving keeps them up to date itself.
 
         Returns:
             the number of events and table rows looked at.
@@ -192,6 +198,8 @@ class OnlineStore:
                         place = lookup.stream + entity_key(key) + (b"" if at is None else moment_key(at))
                         batch.put(place, msgspec.msgpack.encode(row))
         for spec in self._histories:
+            if only_new and any(self._kv.scan(spec.stream, limit=1)):
+                continue
             for events in _chunks(past_events(self._program, spec, frame, after)):
                 seen += len(events)
                 with self._kv.batch() as batch:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from bluegold.core.errors import FieldError
 from bluegold.features.online import OnlineStore
@@ -62,6 +63,8 @@ def parity(
     tables: Mapping[str, pl.DataFrame],
     sample: int = 10_000,
     seed: int = 7,
+    *,
+    matrix: NDArray[np.float64] | None = None,
 ) -> ParityReport:
     """Compare both paths on rows of ``frame``.
 
@@ -71,6 +74,7 @@ def parity(
         tables: lookup tables.
         sample: how many rows, drawn as stretches of neighbours in time; all when there are fewer.
         seed: seed of the draw.
+        matrix: what the batch path gave for ``frame`` (rows, features); computed here when not given.
 
     Example:
         >>> import bluegold as bg
@@ -84,7 +88,7 @@ def parity(
         0
     """
     chosen, past = _stretches(program, frame, sample, seed)
-    batch = program.matrix(program.features(frame, tables)[chosen])
+    batch = program.matrix(program.features(frame, tables)[chosen]) if matrix is None else matrix[chosen]
     with tempfile.TemporaryDirectory(prefix="bluegold-parity-") as folder:
         kv = KeyValueLmdb(Path(folder), durable=False)
         try:
@@ -111,7 +115,8 @@ def _stretches(program: FeatureProgram, frame: pl.DataFrame, sample: int, seed: 
         return np.sort(draw.permutation(frame.height)[:sample]), frame
     order = frame[program.time].arg_sort().to_numpy()
     length = -(-sample // STRETCHES)
-    starts = np.sort(draw.choice(frame.height // length, STRETCHES, replace=False)) * length
+    places = frame.height // length
+    starts = np.sort(draw.choice(places, min(STRETCHES, places), replace=False)) * length
     parts = [order[start : start + length] for start in starts]
     reach = max((spec.window_us for spec in program.histories), default=0)
     moments = frame[program.time]

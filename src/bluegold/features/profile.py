@@ -119,12 +119,11 @@ def placebo_limit(reference: Profile, matrix: Matrix, *, stretches: int = 8, fac
 
 def _feature(name: str, kind: str, column: Matrix) -> FeatureProfile:
     absent = column < 0 if kind == "category" else np.isnan(column)
-    known = column[~absent]
+    known = column[~absent & np.isfinite(column)]
     if kind == "category":
         edges: Any = np.unique(known)
     else:
-        finite = known[np.isfinite(known)]
-        edges = np.unique(np.quantile(finite, np.linspace(0, 1, BINS + 1)[1:-1])) if finite.size else np.empty(0)
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])) if known.size else np.empty(0)
     numbers = kind == "number" and known.size > 0
     return FeatureProfile(
         name=name,

@@ -84,7 +84,7 @@ class FeatureProgram(ProgramSpec, frozen=True, kw_only=True, dict=True):
         return feature_frame(self, frame, tables)
 
     def matrix(self, features: pl.DataFrame) -> NDArray[np.float64]:
-        """Model input (rows, features): missing numbers NaN, categories their code, unknown categories -1."""
+        """Model input (rows, features): missing and infinite numbers NaN, categories their code, unknown ones -1."""
         from bluegold.features.batch import feature_matrix
 
         return feature_matrix(self, features)

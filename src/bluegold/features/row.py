@@ -10,6 +10,7 @@ import datetime as dt
 import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from math import isfinite
 from typing import Any, Protocol
 
 from bluegold.core.errors import DataError, FieldError
@@ -237,7 +238,7 @@ def _getter(name: str) -> Closure:
 def _number(closure: Closure) -> Closure:
     def number(row: Mapping[str, Any]) -> float:
         value = closure(row)
-        return math.nan if value is None else float(value)
+        return float(value) if value is not None and isfinite(value) else math.nan
 
     return number
 
@@ -245,7 +246,7 @@ def _number(closure: Closure) -> Closure:
 def _column_number(name: str) -> Closure:
     def number(row: Mapping[str, Any]) -> float:
         value = row[name]
-        return math.nan if value is None else float(value)
+        return float(value) if value is not None and isfinite(value) else math.nan
 
     return number
 

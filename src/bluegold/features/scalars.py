@@ -123,6 +123,12 @@ FLOAT_ARITHMETIC: dict[str, Scalar] = {
     "floor_divide": _floor_divide,
     "modulo": _modulo,
 }
+# polars multiplies a column by the reciprocal of a constant divisor, which may differ in the last bit.
+BY_CONSTANT: dict[str, Scalar] = {
+    "divide": lambda a, b: a * _divide(1.0, b),
+    "floor_divide": lambda a, b: _floor(a * _divide(1.0, b)),
+    "modulo": lambda a, b: a - _floor(a * _divide(1.0, b)) * b,
+}
 WHOLE_ARITHMETIC: dict[str, Scalar] = {
     "add": operator.add,
     "subtract": operator.sub,
@@ -131,6 +137,10 @@ WHOLE_ARITHMETIC: dict[str, Scalar] = {
     "modulo": operator.mod,
 }
 ARITHMETIC = frozenset(FLOAT_ARITHMETIC)
+
+
+def _is_constant(node: Node) -> bool:
+    return node.op == "literal" or (bool(node.args) and all(_is_constant(arg) for arg in node.args))
 
 
 def _wrapper(dtype: str) -> Callable[[int], int]:
@@ -146,7 +156,8 @@ def _wrapper(dtype: str) -> Callable[[int], int]:
 def _arithmetic(node: Node) -> Scalar:
     left, right = (arg.dtype for arg in node.args)
     if node.dtype == "f64":
-        bare = FLOAT_ARITHMETIC[node.op]
+        by_constant = _is_constant(node.args[1]) and not _is_constant(node.args[0])
+        bare = (BY_CONSTANT if by_constant and node.op in BY_CONSTANT else FLOAT_ARITHMETIC)[node.op]
         if left == right == "f64":
             return bare
         return lambda a, b: bare(float(a), float(b))

@@ -152,9 +152,11 @@ class System:
         """
         if not self.time:
             raise DefinitionError(f"history '{name}' needs a time", way_out="give bg.System(..., time='field')")
+        found = History(
+            name=name, expression=expression, by=self._key(by, f"history '{name}'"), window=_span(window, name)
+        )
         self._claim(name)
-        by = self._key(by, f"history '{name}'")
-        self.histories += (History(name=name, expression=expression, by=by, window=_span(window, name)),)
+        self.histories += (found,)
 
     def lookup(
         self,
@@ -178,10 +180,10 @@ class System:
             raise DefinitionError(f"lookup '{table}' needs a time", way_out="give bg.System(..., time='field')")
         if within and not at:
             raise DefinitionError(f"lookup '{table}' has an age limit but no time column", way_out="give at='column'")
-        for column in columns:
-            self._claim(column)
         limit = _span(within, table) if within else None
         by = self._key(by, f"lookup '{table}'")
+        for column in columns:
+            self._claim(column)
         self.lookups += (Lookup(table=table, by=by, columns=tuple(columns), at=at, within=limit),)
 
     def model(self, family: str, *, search: Mapping[str, tuple[Any, ...]] | None = None, **params: Any) -> None:

@@ -10,7 +10,7 @@ import functools
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -18,7 +18,7 @@ import polars as pl
 from bluegold.core.errors import DefinitionError
 from bluegold.features.tree import Expression, Node
 
-__all__ = ["dtype_name", "restore", "translate"]
+__all__ = ["dtype_name", "evaluate", "restore", "translate"]
 
 Schema = Mapping[str, pl.DataType]
 
@@ -167,6 +167,23 @@ def _one_row_at_a_time(expression: pl.Expr) -> bool:
         return plain and expression.meta.is_row_separable() and expression.meta.is_length_preserving()
     except pl.exceptions.PolarsError:
         return False
+
+
+def evaluate(frame: pl.DataFrame, expressions: Sequence[pl.Expr]) -> pl.DataFrame:
+    """Evaluate expressions so that a row's result does not depend on the rows around it.
+
+    polars keeps a column of one row, or of one repeated value, as a constant, and divides constants where it
+    otherwise multiplies by the divisor's reciprocal; the last bit may differ.  An empty row at the end, which
+    is dropped again, keeps every column a column.
+
+    Example:
+        >>> rows = pl.DataFrame({"a": [0.1, 1.7]})
+        >>> third = [pl.col("a") / 3]
+        >>> evaluate(rows, third)[1].equals(evaluate(rows[1], third))
+        True
+    """
+    columns = [pl.concat([column, column.clear(1)]) for column in frame.get_columns()]
+    return pl.DataFrame(columns).select(expressions).head(frame.height)
 
 
 def dtype_name(dtype: pl.DataType) -> str:

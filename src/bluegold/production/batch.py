@@ -6,10 +6,11 @@ the row's own moment.  Rows of the file are not events; scoring a file changes n
 
 from __future__ import annotations
 
-import datetime as dt
+import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,17 +74,15 @@ def score(
         DataError: the input is missing, unreadable, empty or lacks a column; or a name has an unknown ending.
         BluegoldError: the version cannot be found, verified or loaded.
     """
-    began = dt.datetime.now(dt.timezone.utc)
-    chunks = _chunks(source)
+    began = time.perf_counter()
     if output.suffix.lower() not in {".parquet", ".csv"}:
         raise DataError(f"'{output}' is neither .parquet nor .csv", way_out="choose one of these endings")
+    chunks = _chunks(source)
     output.parent.mkdir(parents=True, exist_ok=True)
     quarantine = output.with_suffix(".quarantine.parquet")
-    online = KeyValueLmdb(workspace.online, durable=False)
-    parts = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
+    total = _Total()
+    with contextlib.closing(KeyValueLmdb(workspace.online, durable=False)) as online, _pieces(output) as parts:
         lane = Loader(registry, online).lane(registry.versions.get(ref).ref)
-        total = _Total()
         for number, frame in enumerate(chunks):
             total.add(_score_chunk(lane, frame, total.rows, parts, number))
             if on_progress:
@@ -92,9 +91,6 @@ def score(
             raise DataError(f"'{source}' holds no rows", way_out="give a file with at least one row")
         _join(parts, "scored", output)
         _join(parts, "refused", quarantine)
-    finally:
-        shutil.rmtree(parts, ignore_errors=True)
-        online.close()
     return Scored(
         version=lane.bundle.ref,
         rows=total.rows,
@@ -102,11 +98,21 @@ def score(
         quarantined=total.rows - total.scored,
         positive=total.positive,
         output=str(output),
-        quarantine=str(quarantine) if quarantine.exists() and total.scored < total.rows else "",
+        quarantine=str(quarantine) if total.scored < total.rows else "",
         reasons=total.reasons,
         flags=total.flags,
-        seconds=(dt.datetime.now(dt.timezone.utc) - began).total_seconds(),
+        seconds=time.perf_counter() - began,
     )
+
+
+@contextlib.contextmanager
+def _pieces(output: Path) -> Iterator[Path]:
+    """A hidden folder beside the output, gone afterwards whatever happens."""
+    parts = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    try:
+        yield parts
+    finally:
+        shutil.rmtree(parts, ignore_errors=True)
 
 
 class _Total(msgspec.Struct):

@@ -14,10 +14,11 @@ from bluegold.core.errors import WorkspaceError
 from bluegold.core.nouns import Color
 from bluegold.core.workspace import write_atomic
 from bluegold.production.desk import Desk
-from bluegold.production.lanes import Sample
+from bluegold.production.lanes import Lane, Lanes, Sample
 from bluegold.production.messages import Call, Problem, Reply, as_json
 from bluegold.production.operations.board import Cell
 from bluegold.production.results.records import DecisionRecord, microseconds
+from bluegold.registry.bundle import CanaryRecord
 
 __all__ = ["HEADER", "KnownAnswer", "canary_token", "known_answer"]
 
@@ -89,19 +90,9 @@ async def known_answer(desk: Desk, call: Call, token: str) -> Reply:
     """
     if not hmac.compare_digest(token.encode("utf-8", "surrogatepass"), desk.token.encode()):
         raise Problem(403, f"the {HEADER} header does not carry this installation's token")
-    try:
-        question = _DECODER.decode(call.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(
-            400, f"not a known-answer request: {error}", way_out='send {"canary": id, "color": "gold"}'
-        ) from (error)
+    question = _question(call.body)
     lanes = desk.lanes
-    lane = lanes.of(question.color)
-    if lane is None:
-        raise Problem(404, f"no {question.color} version is loaded {lanes.gold_fault}".rstrip())
-    record = next((one for one in lane.bundle.canaries if one.id == question.canary), None)
-    if record is None:
-        raise Problem(404, f"{lane.version} has no canary record '{question.canary}'", field="canary")
+    lane, record = _asked(lanes, question)
     scored = lane.score(Sample(dict(record.payload), (), record.matrix_row()))
     correct = scored.score == record.score
     desk.slot.add(Cell.KNOWN_ANSWERS)
@@ -139,3 +130,22 @@ async def known_answer(desk: Desk, call: Call, token: str) -> Reply:
             latency_us=scored.latency_us,
         )
     )
+
+
+def _asked(lanes: Lanes, question: Question) -> tuple[Lane, CanaryRecord]:
+    """The lane and the record a question is about."""
+    lane = lanes.of(question.color)
+    if lane is None:
+        raise Problem(404, f"no {question.color} version is loaded {lanes.gold_fault}".rstrip())
+    record = next((one for one in lane.bundle.canaries if one.id == question.canary), None)
+    if record is None:
+        raise Problem(404, f"{lane.version} has no canary record '{question.canary}'", field="canary")
+    return lane, record
+
+
+def _question(body: bytes) -> Question:
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        way_out = 'send {"canary": id, "color": "gold"}'
+        raise Problem(400, f"not a known-answer request: {error}", way_out=way_out) from error

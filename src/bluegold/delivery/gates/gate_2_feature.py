@@ -3,9 +3,9 @@
 The parity report must belong to exactly this feature program, and a sample is asked again here.  Drift is the
 population stability index against the training profile; its limit is each feature's own placebo, and never below
 0.5: a wrong unit or a broken join lies far above 1, while what a calm month does to the model is measured, on the
-same rows, by gates 1 and 6.  A feature that
-moves by more than 1 between stretches of the training data itself is seasonal: its index is shown and not judged,
-because on such data it raises nothing but false alarms.  A rise of missing or unknown values is judged for all.
+same rows, by gates 1 and 6.  A feature that moves by more than 1 between stretches of the training data itself is
+seasonal: its index is shown and not judged, because on such data it raises nothing but false alarms.  A rise of
+missing or unknown values is judged for all.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def _not_worse(name: str, found: Difference, margin: float) -> Measure:
         baseline=None if math.isnan(found.blue) else found.blue,
         n=found.n,
         verdict=verdict,
-        note=f"99 % interval {found.low:+.4f} to {found.high:+.4f}",
+        note=f"95 % interval {found.low:+.4f} to {found.high:+.4f}",
     )
 
 

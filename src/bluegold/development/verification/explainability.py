@@ -11,18 +11,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.tree import DecisionTreeClassifier, export_text
+from sklearn.tree import DecisionTreeClassifier
 
 from bluegold.core.nouns import Port, StageContract
 from bluegold.development.stage import StageContext
 from bluegold.development.tables import decide, matrix_of, model_of, rule_of, sample_rows
 from bluegold.development.verification.holdout import area_under_curve
+from bluegold.features.specs import ProgramSpec
 
-__all__ = ["CONTRACT", "DEPTH", "READS", "kappa", "run", "surrogate"]
+__all__ = ["CONTRACT", "DEPTH", "READS", "kappa", "rules", "run", "surrogate"]
 
 DEPTH = 5
 LEARN_ROWS = 60_000
 IMPORTANCE_ROWS = 4_000
+SHOWN_DEPTH = 3
+SHOWN_LEVELS = 6
 
 CONTRACT = StageContract(
     name="verification/explainability",
@@ -66,6 +69,46 @@ def surrogate(matrix: np.ndarray, decisions: np.ndarray, seed: int) -> DecisionT
     return tree.fit(matrix.astype(np.float32), decisions)
 
 
+def rules(tree: DecisionTreeClassifier, program: ProgramSpec) -> list[str]:
+    """The upper part of a tree as sentences, one a branch, largest branch first.
+
+    Args:
+        tree: fitted on the program's matrix.
+        program: names of columns and levels of categories.
+    """
+    found: list[tuple[int, str]] = []
+    inner = tree.tree_
+
+    def walk(node: int, bounds: dict[int, tuple[float, float]], depth: int) -> None:
+        left, right = int(inner.children_left[node]), int(inner.children_right[node])
+        if left == right or depth == SHOWN_DEPTH:
+            share = float(inner.value[node][0][-1]) if len(tree.classes_) > 1 else float(tree.classes_[0])
+            rows = int(inner.n_node_samples[node])
+            when = " and ".join(_condition(program, column, *limits) for column, limits in bounds.items())
+            found.append((rows, f"{when or 'always'}: positive in {share:.1%} of {rows:,} rows"))
+            return
+        column, threshold = int(inner.feature[node]), float(inner.threshold[node])
+        low, high = bounds.get(column, (-np.inf, np.inf))
+        walk(left, {**bounds, column: (low, threshold)}, depth + 1)
+        walk(right, {**bounds, column: (threshold, high)}, depth + 1)
+
+    walk(0, {}, 0)
+    return [sentence for _, sentence in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _condition(program: ProgramSpec, column: int, low: float, high: float) -> str:
+    """One column between two thresholds, a category by the names of its levels."""
+    name = program.names[column]
+    if program.kinds[column] == "number":
+        above = f"{low:.4g} < " if np.isfinite(low) else ""
+        return f"{above}{name} <= {high:.4g}" if np.isfinite(high) else f"{name} > {low:.4g}"
+    mine = [level for code, level in enumerate(program.vocabularies.get(name, ())) if low < code <= high]
+    if low < -1.0:
+        mine.append("unknown")
+    more = f" and {len(mine) - SHOWN_LEVELS} more" if len(mine) > SHOWN_LEVELS else ""
+    return f"{name} in ({', '.join(mine[:SHOWN_LEVELS])}{more})"
+
+
 def run(ctx: StageContext) -> dict[str, Any]:
     """Measure the surrogate's agreement and the features' importance."""
     program, choice = ctx.program(), ctx.take("choice")
@@ -86,7 +129,7 @@ def run(ctx: StageContext) -> dict[str, Any]:
             "majority_agreement": float(max(decided.mean(), 1 - decided.mean())),
             "depth": int(tree.get_depth()),
             "leaves": int(tree.get_n_leaves()),
-            "rules": export_text(tree, feature_names=list(program.names), max_depth=3),
+            "rules": rules(tree, program),
             "importance": dict(zip(program.names, importance, strict=True)),
             "n": held.height,
         }

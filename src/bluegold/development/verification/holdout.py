@@ -67,7 +67,7 @@ def auc_error(auc: float, positives: int, negatives: int) -> float:
 
     Example:
         >>> round(auc_error(0.9, 100, 100), 4)
-        0.0222
+        0.0226
     """
     one = auc / (2.0 - auc)
     two = 2.0 * auc * auc / (1.0 + auc)

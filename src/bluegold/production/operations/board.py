@@ -138,8 +138,9 @@ class Board:
             raise ServingError(
                 f"no server shows itself at '{path}'", why=str(error), way_out="start one with 'bluegold up'"
             ) from error
-        self._cells = memoryview(self._map).cast("q")
-        if len(self._map) < _BYTES or self._cells[0] != _MAGIC or len(self._map) != _BYTES * (1 + self._cells[1]):
+        whole = len(self._map) - len(self._map) % 8
+        self._cells = memoryview(self._map)[:whole].cast("q")
+        if whole < _BYTES or self._cells[0] != _MAGIC or len(self._map) != _BYTES * (1 + self._cells[1]):
             raise ServingError(f"'{path}' is not a board", way_out="stop the server, remove the file, start it again")
         self.workers = int(self._cells[1])
 
@@ -170,7 +171,7 @@ class Board:
                 pid=slot[Cell.PID],
                 state=State(slot[Cell.STATE]).name.lower(),
                 revision=slot[Cell.REVISION],
-                heartbeat_age_ms=round((now - slot[Cell.HEARTBEAT_NS]) / 1e6, 3),
+                heartbeat_age_ms=round(max(0, now - slot[Cell.HEARTBEAT_NS]) / 1e6, 3),
                 restarts=slot[Cell.RESTARTS],
                 requests=slot[Cell.REQUESTS],
                 failed=slot[Cell.FAILED],

@@ -57,6 +57,7 @@ class DecisionLog:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
+        self._turn: asyncio.AbstractEventLoop | None = None
         self._batch: list[tuple[int, bytes]] = []
         self._waiters: list[Waiter] = []
         self._file = -1
@@ -77,14 +78,17 @@ class DecisionLog:
         """
         if not records:
             return
-        waiter = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
         with self._lock:
             try:
                 self._append(records)
             except OSError as error:
                 raise _not_durable(error) from error
             self._waiters.append(waiter)
-        self._wake.set()
+        if self._turn is not loop:  # once this turn of the loop is over, so that whatever is ready shares one commit
+            self._turn = loop
+            loop.call_soon(self._call_flusher)
         await waiter
 
     def close(self) -> None:
@@ -95,6 +99,10 @@ class DecisionLog:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def _call_flusher(self) -> None:
+        self._turn = None
+        self._wake.set()
 
     def _append(self, records: Sequence[Record]) -> None:
         if self._file < 0 or self._head.size >= self._limit:

@@ -1,0 +1,1 @@
+"""Design: from a code base or a running system to its architecture document."""

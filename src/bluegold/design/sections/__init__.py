@@ -1,0 +1,1 @@
+"""The six sections of the document, one file each, with what stands before and after them."""

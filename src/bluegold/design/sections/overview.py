@@ -1,0 +1,141 @@
+"""The overview: what the system is, where it stands, the picture on one page."""
+
+from __future__ import annotations
+
+from bluegold.design.blocks import Block, Bullets, Callout, Diagram, Paragraph, Section, Tiles
+from bluegold.design.brief import Brief
+from bluegold.design.diagrams import CLASSES, label
+from bluegold.design.sections.s3_stores import shown_store
+from bluegold.requirements.checklist import shown_value, totals
+
+__all__ = ["write"]
+
+
+def write(brief: Brief) -> Section:
+    """Write the section."""
+    facts, say = brief.facts, brief.say
+    blocks: list[Block] = [Paragraph(text=_what(brief)), Tiles(items=_tiles(brief)), _diagram(brief), _reading(brief)]
+    if facts.plan.regulated:
+        blocks.append(
+            Callout(
+                kind="warn",
+                text=say(
+                    "This system is regulated: a person other than the author approves before users see a version."
+                )
+                + f" {brief.plan('regulated', 'the system is regulated')}",
+            )
+        )
+    if facts.greenfield:
+        text = say(
+            "Nothing exists yet: this is the design of a greenfield. Phase 0 (foundation) writes the contract and the "
+            "plan, with the simplest viable orchestrator, before anything else is built."
+        )
+        blocks.append(Callout(kind="note", text=text))
+    return Section(anchor="overview", label="", title="Overview", blocks=tuple(blocks))
+
+
+def _what(brief: Brief) -> str:
+    facts, say = brief.facts, brief.say
+    if facts.system is None:
+        text = say("The architecture of {name}: two pipelines and one registry.", name=f"**{facts.name}**")
+        missing = say("what one decision of this system is about, and what is known when it is taken")
+        return f"{text} [{brief.needs_input}: {missing}]"
+    contract = facts.system.contract
+    mark = brief.definition("contract", "what one record is")
+    entity = ""
+    if facts.system.entity:
+        entity = " " + say("Decisions are about one {entity}.", entity=f"`{facts.system.entity}`")
+    return (
+        say(
+            "{name} decides about each record: {what}",
+            name=f"**{facts.name}**",
+            what=contract.description.rstrip(".") + ".",
+        )
+        + f" {mark}{entity} "
+        + say(
+            "Domain {domain}, risk {risk}, topology {topology}. Development and production are separate systems that "
+            "meet only in the feature code and the registry; the pipeline is the architecture, the model is one part "
+            "of it.",
+            domain=facts.plan.domain,
+            risk=facts.plan.risk,
+            topology=facts.plan.topology,
+        )
+        + f" {brief.plan('topology', 'topology')}"
+    )
+
+
+def _tiles(brief: Brief) -> tuple[tuple[str, str, str], ...]:
+    history, say = brief.facts.history, brief.say
+    version = history.production
+    count = totals(brief.facts.rows)
+    met = count["objective"] + count["threshold"]
+    measured = met + count["missed"]
+    tiles = [
+        (
+            say("In production"),
+            version.version if version else say("none yet"),
+            f"{version.author} {brief.version(version)}" if version else "",
+        ),
+        (
+            say("Requirements met"),
+            f"{met} / {measured}",
+            say("of {n} measured, {all} in all", n=measured, all=len(brief.facts.rows)),
+        ),
+        (say("Versions"), str(len(history.versions)), _stages(brief)),
+    ]
+    for identifier, title in (("AP-7", "Accuracy"), ("AP-8", "AUC"), ("AP-10", "Back to safety")):
+        row = brief.row(identifier)
+        value = row.evidence.value if row.evidence else (version.metrics.get(title.lower()) if version else None)
+        if value is not None:
+            mark = brief.measured(row) if row.evidence else brief.version(version) if version else ""
+            tiles.append((say(title), shown_value(row.requirement, value), f"{identifier} {mark}"))
+    return tuple(tiles)
+
+
+def _stages(brief: Brief) -> str:
+    stages = [version.stage for version in brief.facts.history.versions]
+    return ", ".join(f"{stages.count(stage)} {stage}" for stage in dict.fromkeys(stages))
+
+
+def _diagram(brief: Brief) -> Diagram:
+    facts = brief.facts
+    version = facts.history.production
+    blue = f"Blue<br/>{version.version}" if version else "Blue<br/>none yet"
+    stores = facts.plan.stores
+    text = f"""flowchart LR
+  data[("source data")]:::outside --> dev["S1 Development pipeline<br/>8 stages"]:::stage
+  dev -- "signed version" --> reg[("S4 Registry<br/>{label(shown_store(stores.relational))} + {label(shown_store(stores.object))}")]:::store
+  reg -- "candidate" --> cd{{{{"S5 six gates,<br/>shadow, canary"}}}}:::gate
+  cd -- "traffic split" --> reg
+  reg -- "verified load" --> prod["S2 Production pipeline<br/>6 stages"]:::stage
+  users(["users"]):::outside --> prod
+  prod --> blue["{label(blue)}"]:::blue
+  prod -.-> gold["Gold<br/>under validation"]:::gold
+  feat["one feature definition"]:::good --> dev
+  feat --> prod
+{CLASSES}"""
+    return Diagram(
+        name="overview",
+        caption="Two pipelines, one registry",
+        alt="Source data flows through the development pipeline into the registry; delivery takes a candidate "
+        "through six gates, shadow and canary by writing the traffic split; the production pipeline loads verified "
+        "versions and answers users with Blue, while Gold is validated; both pipelines share one feature definition.",
+        source=text,
+    )
+
+
+def _reading(brief: Brief) -> Bullets:
+    say = brief.say
+    return Bullets(
+        items=(
+            say("Every claim carries the number of its evidence; the index at the end says where it stands.")
+            + " "
+            + brief.cites.cite("bluegold/design/citations.py:1", "how claims are cited"),
+            "{{explicit}} "
+            + say("stated in the definition, the plan or the registry;")
+            + " {{inferred}} "
+            + say("concluded by a rule or a default;")
+            + " {{open}} "
+            + say("a person still has to say it."),
+        )
+    )

@@ -1,0 +1,267 @@
+"""S1: the development pipeline, from data to a registered version."""
+
+from __future__ import annotations
+
+from bluegold.core.nouns import Port
+from bluegold.design.blocks import Block, Bullets, Callout, Diagram, Heading, Paragraph, Section, Table
+from bluegold.design.brief import Brief
+from bluegold.design.diagrams import CLASSES, label
+from bluegold.design.facts import StageFact
+from bluegold.features.fields import FieldSpec
+
+__all__ = ["stage_table", "write"]
+
+_MEASURES = (
+    ("accuracy", "Accuracy", "AP-7"),
+    ("majority_class", "Majority class", ""),
+    ("balanced_accuracy", "Balanced accuracy", ""),
+    ("auc", "AUC", "AP-8"),
+    ("calibration_error", "Calibration error", ""),
+    ("fairness_parity", "Fairness, % parity", "AP-11"),
+    ("explainability", "Explainability", "AP-12"),
+    ("robustness_change", "Robustness, % change", "AP-13"),
+    ("n", "Hold-out rows", ""),
+)
+
+
+def write(brief: Brief) -> Section:
+    """Write the section."""
+    say = brief.say
+    blocks: list[Block] = [
+        Paragraph(
+            text=say(
+                "One run turns source data into one registered, signed version. Data quality is its first gate, not "
+                "its last test. Stages are content-addressed: one that has the same inputs, code and parameters is "
+                "not run again, and a run that was killed goes on where it stood."
+            )
+        ),
+        _diagram(brief),
+        stage_table(brief, "Stages of the development pipeline", brief.facts.development),
+    ]
+    if not brief.executive:
+        blocks += _definition(brief)
+    blocks += _results(brief)
+    if not brief.executive:
+        blocks += [Heading(text="Decisions of S1", anchor="s1-decisions"), brief.decided("S1")]
+    return Section(anchor="s1", label="S1", title="Development pipeline", blocks=tuple(blocks))
+
+
+def _diagram(brief: Brief) -> Diagram:
+    system = brief.facts.system
+    lookups = tuple(dict.fromkeys(lookup.table for lookup in system.lookups)) if system else ()
+    source = label("<br/>".join(("source rows", *lookups)))
+    text = f"""flowchart TB
+  subgraph UP["data to model"]
+    direction LR
+    src[("{source}")]:::store --> a["1 Data quality<br/>checks"]:::stage --> b["2 Data<br/>transforms"]:::stage
+    b --> c["3 Data<br/>summary"]:::stage --> d["4 Model<br/>building"]:::stage
+  end
+  subgraph DOWN["model to version"]
+    direction LR
+    e["5 Model<br/>tuning"]:::stage --> f["6 Model<br/>verification"]:::stage
+    f --> g["7 Code<br/>commit"]:::stage --> h["8 CI/CD"]:::stage --> reg[("Registry<br/>signed version")]:::store
+  end
+  d --> e
+  a -.-> q["quarantine<br/>rows with reasons"]:::bad
+{CLASSES}"""
+    return Diagram(
+        name="development-pipeline",
+        caption="Development pipeline",
+        alt="Source data passes eight stages, from data quality checks to CI/CD, and ends as a signed version in the "
+        "registry; refused rows go to quarantine with their reasons.",
+        source=text,
+    )
+
+
+def stage_table(brief: Brief, caption: str, stages: tuple[StageFact, ...]) -> Table:
+    """The stages of one pipeline with ports, gate and failure answer; checks of one stage share its number."""
+    titles = list(dict.fromkeys(stage.title for stage in stages))
+    rows = []
+    for stage in stages:
+        contract = stage.contract
+        part = contract.name.rpartition("/")[2].replace("_", " ")
+        several = sum(other.title == stage.title for other in stages) > 1
+        name = f"**{titles.index(stage.title) + 1} {stage.title}**" + (f": {part}" if several else "")
+        mark = brief.cites.cite(stage.place, f"contract of {contract.name}")
+        if brief.executive:
+            rows.append((name, f"{contract.purpose} {mark}", contract.gate))
+            continue
+        rows.append(
+            (
+                name,
+                f"{contract.purpose} {mark}",
+                _ports(contract.inputs),
+                _ports(contract.outputs),
+                contract.gate,
+                contract.on_failure,
+            )
+        )
+    head = (
+        ("Stage", "Does", "Gate") if brief.executive else ("Stage", "Does", "Inputs", "Outputs", "Gate", "On failure")
+    )
+    return Table(caption=caption, head=head, rows=tuple(rows))
+
+
+def _ports(ports: tuple[Port, ...]) -> str:
+    return ", ".join(f"`{port.name}`" for port in ports)
+
+
+def _definition(brief: Brief) -> list[Block]:
+    system, say = brief.facts.system, brief.say
+    if system is None:
+        return [
+            Callout(
+                kind="warn",
+                text=f"[{brief.needs_input}: "
+                + say("a definition (pipeline.py) with contract, features, target and models")
+                + "] "
+                + brief.cites.cite("pipeline.py", "the definition of the system is not written yet", "open"),
+            )
+        ]
+    contract = system.contract
+    fields = tuple(
+        (f"`{field.name}`", _kind(field), _limits(field), _policy(field), field.description or "-", _mark(brief, field))
+        for field in contract.fields
+    )
+    blocks: list[Block] = [
+        Heading(text="Data contract", anchor="s1-contract"),
+        Paragraph(
+            text=f"**{contract.name}**: {contract.description} {brief.definition('contract', 'the contract')} "
+            + say(
+                "The same contract cleans training data, batches and every single request. A column that is not in "
+                "it can never become a feature, so what is only known afterwards cannot leak in."
+            )
+        ),
+        Table(
+            caption="Fields of the contract",
+            head=("Field", "Kind", "Limits", "What breaks them", "Meaning", "Evidence"),
+            rows=fields,
+        ),
+    ]
+    if contract.rules:
+        blocks.append(
+            Bullets(
+                items=tuple(
+                    f"`{rule.name}`: {rule.broken} {brief.definition('rules', 'rules across fields')}"
+                    for rule in contract.rules
+                )
+            )
+        )
+    return [*blocks, *_features(brief)]
+
+
+def _kind(field: FieldSpec) -> str:
+    return "integer" if field.integer else field.kind
+
+
+def _limits(field: FieldSpec) -> str:
+    if field.levels:
+        shown = ", ".join(field.levels[:8]) + (f" and {len(field.levels) - 8} more" if len(field.levels) > 8 else "")
+        return shown
+    if field.kind == "category":
+        return "levels learned from training data"
+    if field.kind == "text":
+        return f"at most {field.max_length} characters"
+    low = "" if field.ge is None else f"{field.ge:g}"
+    high = "" if field.le is None else f"{field.le:g}"
+    unit = f" {field.unit}" if field.unit else ""
+    return f"{low} to {high}{unit}".strip() if low or high else "-"
+
+
+def _policy(field: FieldSpec) -> str:
+    parts = []
+    if field.kind == "category":
+        parts.append(f"unknown: {field.unknown}")
+    if field.kind == "number" and (field.ge is not None or field.le is not None):
+        parts.append(f"outside: {field.outside}")
+    return ", ".join((*parts, f"missing: {field.missing}"))
+
+
+def _mark(brief: Brief, field: FieldSpec) -> str:
+    return brief.definition(f"field:{field.name}", f"field {field.name}: {_kind(field)}")
+
+
+def _features(brief: Brief) -> list[Block]:
+    system, say = brief.facts.system, brief.say
+    if system is None:
+        return []
+    rows = [
+        (
+            f"`{item.name}`",
+            "row",
+            f"`{_short(str(item.expression))}`",
+            brief.definition(f"feature:{item.name}", item.name),
+        )
+        for item in system.features
+    ]
+    rows += [
+        (
+            f"`{item.name}`",
+            "history",
+            f"`{_short(str(item.expression))}` of the same {', '.join(item.by)}, the last {item.window} before the moment",
+            brief.definition(f"history:{item.name}", f"history {item.name}"),
+        )
+        for item in system.histories
+    ]
+    for lookup in system.lookups:
+        age = f", at most {lookup.within} old" if lookup.within else ""
+        when = "latest at or before the moment" + age if lookup.at else "fixed"
+        mark = brief.definition(f"lookup:{lookup.table}", f"look-up in {lookup.table}")
+        rows += [
+            (f"`{column}`", "look-up", f"`{lookup.table}` by {', '.join(lookup.by)}, {when}", mark)
+            for column in lookup.columns
+        ]
+    models = ", ".join(
+        f"{model.family} {brief.definition(f'model:{model.family}', f'candidate {model.family}')}"
+        for model in system.models
+    )
+    protected = ", ".join(f"`{name}`" for name in system.protected) or say("none stated")
+    items = (
+        say("Candidates:") + f" {models or '-'}",
+        say("Target:") + f" `{_short(str(system.target))}` {brief.definition('system:target', 'target')}",
+        say("Protected attributes:") + f" {protected} {brief.definition('system:protected', 'protected attributes')}",
+        say("Fairness is judged by") + f" {brief.facts.plan.fairness.criterion.replace('_', ' ')} "
+        f"{brief.plan('fairness', 'criterion of fairness')}",
+    )
+    return [
+        Heading(text="Features, written once", anchor="s1-features"),
+        Table(caption="Features", head=("Feature", "Kind", "Definition", "Evidence"), rows=tuple(rows)),
+        Bullets(items=items),
+    ]
+
+
+def _short(text: str, most: int = 160) -> str:
+    flat = " ".join(text.replace("`", "'").split())
+    return flat if len(flat) <= most else flat[: most - 1] + "…"
+
+
+def _results(brief: Brief) -> list[Block]:
+    versions, say = brief.facts.history.versions, brief.say
+    if not versions:
+        text = say("No version is registered yet; 'bluegold develop' registers the first one.")
+        mark = brief.cites.cite("registry: no version", "nothing is registered yet", "open")
+        return [Callout(kind="note", text=f"[{brief.needs_input}] {text} {mark}")]
+    head = ("Measure on the hold-out", *(f"{version.version}" for version in versions[-6:]), "Requirement")
+    rows: list[tuple[str, ...]] = [
+        ("Stage now", *(f"{{{{{version.stage}}}}} {brief.version(version)}" for version in versions[-6:]), "")
+    ]
+    for name, title, requirement in _MEASURES:
+        if any(name in version.metrics for version in versions):
+            row = brief.row(requirement).requirement if requirement else None
+            limit = f"{requirement} {'≥' if row.direction == '>=' else '≤'} {row.threshold:g}" if row else "-"
+            rows.append((title, *(_number(version.metrics.get(name)) for version in versions[-6:]), limit))
+    return [
+        Heading(text="What the versions measured", anchor="s1-results"),
+        Table(
+            caption="Registered versions on their hold-out",
+            head=head,
+            rows=tuple(rows),
+            numeric=tuple(range(1, len(head) - 1)),
+        ),
+    ]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 1000 and value == int(value) else f"{value:.4g}"

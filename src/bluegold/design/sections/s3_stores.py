@@ -1,0 +1,158 @@
+"""S3: the data stores, each justified by its workload."""
+
+from __future__ import annotations
+
+from bluegold.design.blocks import Block, Heading, Paragraph, Section, Table
+from bluegold.design.brief import Brief
+from bluegold.design.places import module_place
+from bluegold.stores.matrix import COMPLIANCE, FACTORS, PROFILES
+from bluegold.stores.protocols import Kind
+
+__all__ = ["WORKLOADS", "chosen", "comparison", "shown_store", "write"]
+
+#: What this system puts into each kind of store.
+WORKLOADS: dict[Kind, str] = {
+    "relational": "registry, stages, approvals, traffic revisions, audit chain: small rows, strong consistency",
+    "object": "artefacts and training data by sha256: large, immutable, read whole",
+    "key_value": "histories and look-ups on the request path: microseconds, many readers",
+    "graph": "lineage from data over features to versions: few edges, walked up and down",
+    "vector": "similarity search over embeddings",
+}
+
+_COMPLIANCE: dict[str, tuple[str, ...]] = {
+    "encryption at rest and in transit": ("volume", "volume or bucket", "volume", "with the tables", "volume"),
+    "access control": ("roles, row filters", "by object", "by namespace", "with the tables", "by namespace"),
+    "audit trail": ("hash-chained", "by digest", "through the decision log", "hash-chained", "of the source"),
+    "retention": ("never for audit", "by policy", "window of the feature", "with the version", "with the source"),
+    "right to deletion": (),
+    "residency": ("one region", "one region", "one region", "one region", "one region"),
+}
+
+_ACROSS = (
+    (
+        "Stale online features",
+        "every answered row is added to the online store after it is durable; a look-up has an age limit",
+    ),
+    (
+        "Cache invalidation",
+        "a version's online store belongs to its feature program's digest, so another program never reads it",
+    ),
+    (
+        "Consistency between stores",
+        "objects are written first and named by digest; the relational row that names them commits last",
+    ),
+    (
+        "Lineage over store borders",
+        "one id walks from decision to version, features, data and run: `bluegold trace ID`",
+    ),
+)
+
+
+def write(brief: Brief) -> Section:
+    """Write the section."""
+    say = brief.say
+    blocks: list[Block] = [
+        Paragraph(
+            text=say(
+                "A store is chosen for its workload, never by familiarity. Each kind stands behind a protocol, so an "
+                "embedded store of a small installation becomes a server by changing one address in the plan."
+            )
+        ),
+        Heading(text="Selection", anchor="s3-selection"),
+        _selection(brief),
+        Heading(text="Comparison of the five kinds", anchor="s3-comparison"),
+        comparison(brief),
+        Heading(text="Across store borders", anchor="s3-across"),
+        Table(
+            caption="What crosses store borders",
+            head=("Question", "Answer", "Evidence"),
+            rows=tuple((f"**{q}**", a, _across(brief, number)) for number, (q, a) in enumerate(_ACROSS)),
+        ),
+        Heading(text="Compliance by kind", anchor="s3-compliance"),
+        _compliance(brief),
+    ]
+    return Section(anchor="s3", label="S3", title="Data stores", blocks=tuple(blocks))
+
+
+def chosen(brief: Brief, kind: Kind) -> str:
+    """What the plan puts behind a kind; empty when the system does without it."""
+    value = str(getattr(brief.facts.plan.stores, kind))
+    return "" if value in {"", "none"} else value
+
+
+def shown_store(value: str) -> str:
+    """A store as the document may show it: never credentials.
+
+    Example:
+        >>> shown_store("postgresql://me:secret@db/x"), shown_store("lmdb")
+        ('postgresql', 'lmdb')
+    """
+    return value.split("://", 1)[0]
+
+
+def _selection(brief: Brief) -> Table:
+    plan = brief.facts.plan
+    rows = []
+    for kind, profile in PROFILES.items():
+        value = chosen(brief, kind)
+        why = plan.why.get(kind, "")
+        mark = brief.plan(f"stores.{kind}", f"{kind} store: {shown_store(value) or 'none'}")
+        if why:
+            mark += " " + brief.plan(f"why.{kind}", f"why: {why}")
+        found = brief.facts.used(*(name.lower() for name in profile.technologies))
+        if found:
+            mark += " " + brief.cites.cite(f"{found[0].path}:{found[0].line}", f"{found[0].technology} is in use")
+        rows.append(
+            (
+                f"**{kind.replace('_', '-')}**",
+                f"`{shown_store(value)}`" if value else "not used",
+                WORKLOADS[kind] if value else f"no workload: {why or WORKLOADS[kind] + ' does not occur'}",
+                profile.consistency,
+                profile.latency,
+                (why or profile.embedded) if value else "-",
+                mark,
+            )
+        )
+    return Table(
+        caption="Store selection",
+        head=("Kind", "Choice", "Workload here", "Consistency", "Latency class", "Because", "Evidence"),
+        rows=tuple(rows),
+    )
+
+
+def comparison(brief: Brief) -> Table:
+    """The method's comparison matrix of store kinds."""
+    mark = brief.cites.cite(module_place("bluegold.stores.matrix", "PROFILES"), "comparison of store kinds")
+    rows = tuple(
+        (f"**{factor}**", *(profile.grades[number] for profile in PROFILES.values()))
+        for number, factor in enumerate(FACTORS)
+    )
+    kinds = tuple(kind.replace("_", "-") for kind in PROFILES)
+    technologies = tuple(", ".join(profile.technologies) for profile in PROFILES.values())
+    return Table(
+        caption=f"Store comparison {mark}", head=("Factor", *kinds), rows=(*rows, ("**technologies**", *technologies))
+    )
+
+
+def _across(brief: Brief, number: int) -> str:
+    places = (
+        ("bluegold.production.remembering", ""),
+        ("bluegold.features.materialise", ""),
+        ("bluegold.registry.versions", "Versions"),
+        ("bluegold.stores.graph_relational", "GraphRelational"),
+    )
+    module, symbol = places[number]
+    return brief.cites.cite(module_place(module, symbol), _ACROSS[number][0])
+
+
+def _compliance(brief: Brief) -> Table:
+    rows = []
+    for factor in COMPLIANCE:
+        cells = _COMPLIANCE.get(factor) or tuple(profile.deletion for profile in PROFILES.values())
+        rows.append((f"**{factor}**", *cells))
+    mark = brief.cites.cite(module_place("bluegold.stores.matrix", "COMPLIANCE"), "what each kind has to answer for")
+    return Table(
+        caption=f"Compliance by kind of store {mark}",
+        head=("Concern", *(kind.replace("_", "-") for kind in PROFILES)),
+        rows=tuple(rows),
+    )

@@ -1,0 +1,121 @@
+"""A controller killed with kill -9 at any write resumes or goes to safety; users never notice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bluegold.core.workspace import Workspace
+from bluegold.delivery.gating import GATES
+from bluegold.delivery.release import CLOSED
+from bluegold.delivery.rollback import rollback
+from bluegold.production.operations.processes import Endpoint
+from bluegold.registry import Registry
+
+from .conftest import MODEL, Traffic
+
+Make = Callable[..., Traffic]
+CRASH = Path(__file__).with_name("crash.py")
+MAY_ANSWER_USERS = {"canary", "shift", "promoting", "paused", "rolling_back", "promoted"}
+
+
+def controller(workspace: Workspace, version: str, what: str, limit: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(CRASH), str(workspace.root), version, what, str(limit)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def look(registry: Registry, ref: str) -> str:
+    """The invariants that must hold at every crash point; returns the phase."""
+    production = registry.versions.list(MODEL, stage="Production")
+    assert len(production) == 1
+    split = registry.traffic.current(MODEL)
+    assert split.blue == production[0].ref
+    release = registry.releases.get(ref)
+    phase = release.phase if release else "candidate"
+    if split.gold_share > 0 or production[0].ref == ref:
+        assert phase in MAY_ANSWER_USERS
+        reports = registry.gates.latest(ref)
+        assert {reports[name].verdict for name in GATES} == {"pass"}
+        assert release.detail["rehearsal"]["ok"]
+    assert registry.audit.verify().ok
+    return phase
+
+
+def run_to_the_end(workspace: Workspace, registry: Registry, version: str, what: str) -> list[str]:
+    """Kill at every write of a kind, one after the other, until a controller comes through."""
+    ref, seen, limit = f"{MODEL}:{version}", [], 1
+    for _ in range(80):
+        before = look(registry, ref)
+        done = controller(workspace, version, what, limit)
+        phase = look(registry, ref)
+        seen.append(phase)
+        if done.returncode == 0:
+            assert done.stdout == phase
+            return seen
+        assert done.returncode == -9, done.stderr
+        if phase in CLOSED:
+            return seen
+        limit = limit + 1 if phase == before else 1
+    raise AssertionError(f"no end after {seen}")
+
+
+def test_killed_after_every_phase_it_still_promotes(
+    workspace: Workspace, registry: Registry, server: Endpoint, traffic: Make
+) -> None:
+    with traffic() as live:
+        seen = run_to_the_end(workspace, registry, "v2", "phase")
+    assert seen[-1] == "promoted"
+    assert {"gates", "rehearsal", "shadow", "canary", "shift", "promoting"} <= set(seen)
+    assert live.failed == []
+    assert live.answers[-1]["version"] == "v2"
+
+
+@pytest.mark.slow
+def test_killed_while_rolling_back_it_still_goes_to_safety(
+    workspace: Workspace, registry: Registry, server: Endpoint, traffic: Make
+) -> None:
+    with traffic(hot=True) as live:
+        seen = run_to_the_end(workspace, registry, "v3", "phase")
+    assert seen[-2:] == ["rolling_back", "rolled_back"]
+    assert registry.versions.get("v3").stage == "RolledBack"
+    assert registry.releases.get("v3").detail["reason"]
+    assert live.failed == []
+    assert live.answers[-1]["version"] == "v1"
+
+
+def test_a_person_finishes_what_a_dead_controller_left(
+    workspace: Workspace, registry: Registry, server: Endpoint, traffic: Make
+) -> None:
+    with traffic():
+        assert controller(workspace, "v2", "phase", 4).returncode == -9  # gates, rehearsal, shadow, canary
+        assert look(registry, "pumps:v2") == "canary"
+        done = rollback(MODEL, registry, workspace, reason="the controller died")
+    assert done.production == "pumps:v1"
+    assert look(registry, "pumps:v2") == "rolled_back"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["after", "before"])
+@pytest.mark.parametrize(("version", "end"), [("v2", "promoted"), ("v3", "rolled_back")])
+def test_killed_at_every_single_write(
+    version: str,
+    end: str,
+    what: str,
+    workspace: Workspace,
+    registry: Registry,
+    server: Endpoint,
+    traffic: Make,
+) -> None:
+    with traffic(hot=end == "rolled_back") as live:
+        seen = run_to_the_end(workspace, registry, version, what)
+    assert seen[-1] == end
+    assert live.failed == []
