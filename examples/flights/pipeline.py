@@ -18,9 +18,7 @@ class Flight(bg.Contract):
     carrier: str = bg.category(unknown="flag", description="airline")
     tailnum: str = bg.text(max_length=10, missing="flag", description="the aircraft's registration")
     distance: float = bg.number(ge=10, le=6000, unit="miles")
-    block: float = bg.number(
-        ge=10, le=1440, unit="min", outside="flag", description="arrival clock less departure clock"
-    )
+    block: float = bg.number(ge=10, le=1440, unit="min", outside="flag", description="scheduled clock to clock")
     scheduled_at: dt.datetime = bg.time(description="scheduled departure, New York clock")
     departed_at: dt.datetime = bg.time(utc=True, description="when it left the gate")
     dep_delay: float = bg.number(ge=-60, le=1500, unit="min", outside="clip", description="departure delay")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -35,7 +35,7 @@ from bluegold.design.validate import Check, Written, validate
 from bluegold.design.words import Language, Words, translated
 from bluegold.features.system import System
 
-__all__ = ["NAME", "Design", "compose", "document"]
+__all__ = ["NAME", "Design", "compose", "document", "held"]
 
 NAME = "A-02_AI_Pipeline_Architecture_Deep"
 
@@ -113,6 +113,13 @@ def document(
     return tuple(out / name for name in files)
 
 
+def held(files: tuple[Path, ...]) -> tuple[str, ...]:
+    """The checks of a written design that do not hold, read back from its packet."""
+    path = next(file for file in files if file.name == "architecture.json")
+    packet = msgspec.json.decode(path.read_bytes())
+    return tuple(check["name"] for check in packet["validation"]["checks"] if check["status"] != "pass")
+
+
 def compose(
     subject: System | Plan,
     workspace: Workspace | None,
@@ -131,7 +138,7 @@ def compose(
     brief = Brief(facts=facts, decisions=decide(facts), cites=cites, say=words.say)
     whole = _document(brief, lang, _TECHNICAL)
     given = packet(brief)
-    checks = validate(Written(document=_plain(facts, brief, lang, words, whole), packet=given, cites=cites))
+    checks = validate(Written(document=_english(brief, lang, whole), packet=given, cites=cites))
     shown = _document(msgspec.structs.replace(brief, executive=True), lang, _EXECUTIVE) if executive else whole
     end = (closing.validation(brief, checks),)
     used = set(cites.ids("\n".join(_all_text(msgspec.structs.replace(shown, sections=(*shown.sections, *end))))))
@@ -146,12 +153,11 @@ def compose(
     )
 
 
-def _plain(facts: Any, brief: Brief, lang: Language, words: Words, whole: Document) -> Document:
+def _english(brief: Brief, lang: Language, whole: Document) -> Document:
     """The document the checks read: always the English one, since they look for its words."""
     if lang == "en":
         return whole
-    english = msgspec.structs.replace(brief, say=Words("en").say)
-    return _document(english, "en", _TECHNICAL)
+    return _document(msgspec.structs.replace(brief, say=Words("en").say), "en", _TECHNICAL)
 
 
 def _document(brief: Brief, lang: Language, writers: tuple[Any, ...]) -> Document:

@@ -59,10 +59,11 @@ def _block(block: Block, words: Words) -> str:
         case Callout():
             return f"> [!{_CALLOUT[block.kind]}]\n> {_inline(block.text, words)}"
         case Diagram():
-            return f"**{_inline(block.caption, words)}**\n\n```mermaid\n{block.source}\n```\n\n*{_inline(block.alt, words)}*"
+            caption = _inline(block.caption, words)
+            return f"**{caption}**\n\n```mermaid\n{block.source}\n```\n\n*{_inline(block.alt, words)}*"
         case Tiles():
-            rows = tuple((f"**{label}**", figure, note) for label, figure, note in block.items)
-            return _rows(("", "", ""), rows, (), words)
+            tiles = tuple((f"**{label}**", figure, note) for label, figure, note in block.items)
+            return _rows(("", "", ""), tiles, (), words)
         case Table():
             rows = block.rows
             if block.anchored:

@@ -121,7 +121,8 @@ def _diagram(block: Diagram, words: Words) -> str:
 
 def _tiles(block: Tiles, words: Words) -> str:
     cells = "".join(
-        f"<div><dt>{_inline(label, words)}</dt><dd><b>{_inline(figure, words)}</b><small>{_inline(note, words)}</small></dd></div>"
+        f"<div><dt>{_inline(label, words)}</dt><dd><b>{_inline(figure, words)}</b>"
+        f"<small>{_inline(note, words)}</small></dd></div>"
         for label, figure, note in block.items
     )
     return f'<dl class="tiles">{cells}</dl>'
@@ -165,16 +166,15 @@ def _inline(text: str, words: Words) -> str:
         if number % 2:
             pieces[number] = f"<code>{_breakable(safe)}</code>"
             continue
-        safe = BADGE.sub(
-            lambda found: (
-                f'<span class="badge {tone(html.unescape(found[1]))}">{html.escape(shown(found[1], words))}</span>'
-            ),
-            safe,
-        )
+        safe = BADGE.sub(lambda found: _badge(html.unescape(found[1]), words), safe)
         safe = _STRONG.sub(r"<strong>\1</strong>", safe)
         safe = _INPUT.sub(r'<mark class="input">[\1]</mark>', safe)
         pieces[number] = EVIDENCE.sub(r'<a class="ev" href="#\1">\1</a>', safe)
     return "".join(pieces)
+
+
+def _badge(word: str, words: Words) -> str:
+    return f'<span class="badge {tone(word)}">{html.escape(shown(word, words))}</span>'
 
 
 def _breakable(text: str) -> str:

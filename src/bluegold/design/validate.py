@@ -170,7 +170,7 @@ def _deployable(written: Written) -> _Result:
     stages = written.packet["pipeline_stages"]
     ran = [item.id for item in written.cites.all if item.source.startswith(("registry: version", "evidence.jsonl:"))]
     code = [item.id for item in written.cites.all if item.source.startswith("bluegold/")]
-    because = f"every stage is code that runs ({len(stages)} stages); {len(ran)} records of real runs; {len(drawings)} drawings"
+    because = f"{len(stages)} stages are code that runs, {len(ran)} records of real runs, {len(drawings)} drawings"
     return bool(code) and bool(drawings), because, (*ran[:4], *code[:4])
 
 
@@ -188,7 +188,8 @@ def _evidence(written: Written) -> _Result:
     ]
     bare = [row for row in decisions if not written.cites.ids(row[1])]
     ok = not lacking and bool(decisions) and not bare
-    because = f"{len(entries) - len(lacking)} of {len(entries)} entries and {len(decisions) - len(bare)} of {len(decisions)} decisions cited"
+    cited = f"{len(entries) - len(lacking)} of {len(entries)} entries"
+    because = f"{cited} and {len(decisions) - len(bare)} of {len(decisions)} decisions cited"
     return ok, because, tuple(item.id for item in written.cites.all)
 
 

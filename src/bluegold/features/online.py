@@ -69,17 +69,18 @@ class LiveView:
         if spec.aggregate in {"min", "max"}:
             found = [FIGURES.unpack(value)[2] for _, value in self._kv.between(start, end)]
             return (len(found), 0, min(found, default=0), max(found, default=0))
+        floor = self._kv.floor  # a key between two keys of one entity is that entity's: no prefix to compare
         count = total = 0
         border_at = at - at % span
         border = prefix + moment_key(border_at)
-        last = self._kv.floor(end, prefix)
+        last = floor(end)
         if last is not None and last[0] >= border:
             count, total, _ = FIGURES.unpack(last[1])
-            last = self._kv.floor(border, prefix)
+            last = floor(border)
         if last is not None and last[0] >= start:
             more, also, _ = FIGURES.unpack(last[1])
             count, total = count + more, total + also
-            before = self._kv.floor(start, prefix)
+            before = floor(start)
             if before is not None and before[0] >= prefix + moment_key(border_at - span):
                 more, also, _ = FIGURES.unpack(before[1])
                 count, total = count - more, total - also

@@ -28,7 +28,8 @@ def entity_codes(frame: pl.DataFrame, by: tuple[str, ...]) -> Ints:
         [1, 0, -1, 1]
     """
     keys = frame.select(pl.concat_str([pl.col(name).cast(pl.String) for name in by], separator="\x1f")).to_series()
-    return (keys.rank("dense").cast(pl.Int64).fill_null(0) - 1).to_numpy()
+    levels = pl.Enum(keys.drop_nulls().unique().sort())
+    return keys.cast(levels).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 def event_values(frame: pl.DataFrame, spec: HistorySpec) -> tuple[Ints, NDArray[np.bool_]]:

@@ -1,1 +1,1 @@
-"""S6 probes: one file for each requirement that is measured here, each of them on the running system."""
+"""S6 probes: one file for each requirement that is measured here; they measure and attack the running system."""

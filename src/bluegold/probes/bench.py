@@ -1,4 +1,4 @@
-"""The bench: what a probe works on — the system as it is, and a scratch copy that may be broken."""
+"""The bench: what a probe works on, which is the system as it is and a scratch copy that may be broken."""
 
 from __future__ import annotations
 
@@ -6,44 +6,32 @@ import contextlib
 import os
 import platform
 import shutil
-import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from bluegold.core.errors import BluegoldError
-from bluegold.core.nouns import ModelVersion
-from bluegold.core.settings import settings
+from bluegold.core.errors import BluegoldError, UsageError
+from bluegold.core.nouns import Evidence, ModelVersion, Requirement, now
+from bluegold.core.plan import Plan
 from bluegold.core.workspace import Workspace
 from bluegold.features.program import FeatureProgram
 from bluegold.features.system import Data, System
+from bluegold.probes.scratch import NotMeasured, Scratch, copied, served
 from bluegold.production.operations.processes import Endpoint
-from bluegold.production.operations.supervisor import Supervisor
 from bluegold.registry.bundle import Bundle, load_bundle
 from bluegold.registry.registry import Registry
+from bluegold.requirements.catalog import judge, requirement
 
-__all__ = ["Bench", "NotMeasured", "Probe", "Reading", "Scratch"]
+__all__ = ["Bench", "Probe"]
 
-#: Rows of the system's own data that the data-plane probes work on, at most.
-SAMPLE_ROWS = 200_000
-WORKERS = 2
+T = TypeVar("T")
 
-
-class NotMeasured(BluegoldError):
-    """A requirement cannot be measured in this installation at this moment; says why."""
-
-
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a probe found: the value, how many samples stand behind it, how it was taken, on what."""
-
-    value: float | bool
-    samples: int
-    method: str
-    artefact: str = ""
+#: Rows of the system's own data that the data probes work on, at most.
+SAMPLE_ROWS = 100_000
 
 
 class Probe(Protocol):
@@ -52,70 +40,130 @@ class Probe(Protocol):
     REQUIREMENT: str
 
     @staticmethod
-    def measure(bench: Bench) -> Reading:
-        """Measure; raises :class:`NotMeasured` when that cannot be done here."""
-
-
-class Scratch:
-    """A copy of a workspace that a probe may break, with a server of its own.
-
-    Args:
-        workspace: the copy.
-        registry: the copy's registry.
-        endpoint: the server that serves the copy.
-    """
-
-    def __init__(self, workspace: Workspace, registry: Registry, endpoint: Endpoint) -> None:
-        self.workspace = workspace
-        self.registry = registry
-        self.endpoint = endpoint
+    def measure(bench: Bench) -> Evidence:
+        """Measure; raises :class:`~bluegold.probes.scratch.NotMeasured` when that cannot be done here."""
 
 
 class Bench:
-    """Gives every probe the system, and starts the scratch server once, when the first probe asks for it.
+    """Gives every probe the system; what probes share is made once, when the first of them asks for it.
 
     Args:
-        workspace: the workspace that is measured; probes never write to it.
+        workspace: the workspace that is measured; probes only read it, except for the ledger.
         registry: its registry.
-        system: the definition.
-        endpoint: the server that serves it now, or None.
+        system: the definition; without it, what needs the system's own data or plan is not measured.
+        endpoint: the server that serves it now, if one does; probes only watch it.
     """
 
     def __init__(
-        self, workspace: Workspace, registry: Registry, system: System, endpoint: Endpoint | None = None
+        self,
+        workspace: Workspace,
+        registry: Registry,
+        system: System | None = None,
+        endpoint: Endpoint | None = None,
     ) -> None:
         self.workspace = workspace
         self.registry = registry
-        self.system = system
         self.endpoint = endpoint
-        self.kills: list[tuple[float, float]] = []
+        self._system = system
         self._undo = contextlib.ExitStack()
-        self._scratch: Scratch | None = None
+        self._made: dict[Any, Any] = {}
+
+    def close(self) -> None:
+        """Stop the scratch server and remove the copies."""
+        self._made.clear()
+        self._undo.close()
+
+    def once(self, make: Callable[[Bench], T]) -> T:
+        """What ``make`` makes of this bench, made once; when that was not possible, it is not tried again."""
+        if make not in self._made:
+            try:
+                self._made[make] = make(self)
+            except BluegoldError as error:
+                self._made[make] = error
+        found = self._made[make]
+        if isinstance(found, BluegoldError):
+            raise found
+        return found  # type: ignore[no-any-return] # a dict keyed by maker cannot say which T belongs to it
+
+    @property
+    def system(self) -> System:
+        """The definition.
+
+        Raises:
+            NotMeasured: none was given.
+        """
+        if self._system is None:
+            raise NotMeasured("no definition of the system was given", way_out="name its folder with --system")
+        return self._system
+
+    @cached_property
+    def model(self) -> str:
+        """The model that is measured: the system's, or the only one of the registry.
+
+        Raises:
+            NotMeasured: there is none.
+            UsageError: there are several, and no definition says which is meant.
+        """
+        if self._system is not None:
+            return self._system.name
+        found = {one.model for one in self.registry.versions.list(stage="Production", limit=1000)}
+        found = found or {one.model for one in self.registry.versions.list(limit=1000)}
+        if not found:
+            raise NotMeasured("no version is registered", way_out="run 'bluegold develop' first")
+        if len(found) > 1:
+            raise UsageError(
+                "the workspace holds several models",
+                why=", ".join(sorted(found)[:10]),
+                way_out="name the folder of one with --system",
+            )
+        return found.pop()
 
     @cached_property
     def version(self) -> ModelVersion:
-        """The version in production, or the newest one.
+        """The version in production.
 
         Raises:
             NotMeasured: there is none.
         """
-        found = self.registry.versions.list(self.system.name, stage="Production", limit=1)
-        found = found or self.registry.versions.list(self.system.name, limit=1)
+        found = self.registry.versions.list(self.model, stage="Production", limit=1)
         if not found:
             raise NotMeasured(
-                f"no version of '{self.system.name}' is registered", way_out="run 'bluegold develop' first"
+                f"no version of '{self.model}' is in production", way_out="deliver one with 'bluegold deliver'"
             )
         return found[0]
 
     @cached_property
+    def newest(self) -> ModelVersion:
+        """The version in production, or else the newest one.
+
+        Raises:
+            NotMeasured: nothing is registered.
+        """
+        found = self.registry.versions.list(self.model, stage="Production", limit=1)
+        found = found or self.registry.versions.list(self.model, limit=1)
+        if not found:
+            raise NotMeasured(f"no version of '{self.model}' is registered", way_out="run 'bluegold develop' first")
+        return found[0]
+
+    @cached_property
     def bundle(self) -> Bundle:
-        """That version as serving loads it."""
+        """The production version as serving loads it."""
         return load_bundle(self.registry, self.version.ref)
 
     @cached_property
     def program(self) -> FeatureProgram:
-        """That version's feature program."""
+        """The production version's feature program."""
         return FeatureProgram.from_json(self.bundle.program_json)
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """The definition's plan; without a definition the one that the production version was registered with."""
+        if self._system is not None:
+            return self._system.plan
+        try:
+            return msgspec.json.decode(self.registry.versions.artefact(self.newest.ref, "plan.json"), type=Plan)
+        except (BluegoldError, msgspec.MsgspecError):
+            return None
 
     @cached_property
     def data(self) -> Data:
@@ -123,14 +171,53 @@ class Bench:
         found = self.system.load()
         return Data(found.rows.head(SAMPLE_ROWS), found.tables, found.notes)
 
-    @property
-    def machine(self) -> str:
-        """What it was measured on."""
-        return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    def requirement(self, identifier: str) -> Requirement:
+        """A requirement with this system's limits."""
+        return requirement(identifier, self.plan)
+
+    def evidence(
+        self, identifier: str, value: float | bool, *, samples: int, method: str, artefact: str = ""
+    ) -> Evidence:
+        """What a probe found, judged by this system's limits.
+
+        Args:
+            identifier: the requirement.
+            value: in the requirement's unit, or whether it held.
+            samples: how many observations stand behind it.
+            method: how it was taken, on how much.
+            artefact: what it was taken from.
+        """
+        return self._evidence(identifier, value, samples, method, artefact)
+
+    def unmeasured(self, identifier: str, why: str) -> Evidence:
+        """That a requirement needs instrumentation, and why."""
+        return self._evidence(identifier, None, 0, why, "")
+
+    def _evidence(
+        self, identifier: str, value: float | bool | None, samples: int, method: str, artefact: str
+    ) -> Evidence:
+        row = self.requirement(identifier)
+        try:
+            ref = self.newest.ref
+        except BluegoldError:
+            ref = ""
+        return Evidence(
+            requirement=row.id,
+            value=value,
+            verdict=judge(row, value),
+            unit=row.unit,
+            samples=samples,
+            machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+            version=ref,
+            artefact=artefact,
+            method=method,
+            at=now(),
+        )
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[Path]:
         """A folder on the workspace's own disk, removed afterwards."""
+        self.workspace.run.mkdir(exist_ok=True)
         path = Path(tempfile.mkdtemp(dir=self.workspace.run, prefix="probe-"))
         try:
             yield path
@@ -139,43 +226,18 @@ class Bench:
 
     @contextlib.contextmanager
     def copy(self) -> Iterator[Workspace]:
-        """A copy of the workspace without decisions: registry, keys and (linked) artefacts.
-
-        Raises:
-            NotMeasured: the stores are servers, which are not copied.
-        """
-        chosen = settings()
-        if chosen.relational_url or chosen.object_url:
-            raise NotMeasured("the registry lives on servers, which probes do not copy")
+        """A copy of the workspace to be attacked: registry, keys, and the artefacts of the newest version."""
         with self.folder() as path:
-            space = Workspace.create(path / "workspace")
-            source = sqlite3.connect(f"file:{self.workspace.database}?mode=ro", uri=True)
-            target = sqlite3.connect(space.database)
-            try:
-                source.backup(target)
-            finally:
-                source.close()
-                target.close()
-            shutil.copytree(self.workspace.keys, space.keys, dirs_exist_ok=True)
-            shutil.copytree(self.workspace.objects, space.objects, copy_function=os.link)
-            yield space
+            yield copied(self.workspace, path / "workspace", self.newest.artefacts.values())
 
     def scratch(self) -> Scratch:
-        """The scratch copy with two serving workers on a free loopback port; started once.
+        """A copy of the workspace that is served by processes of its own; started once.
 
         Raises:
             NotMeasured: nothing is in production.
         """
-        if self._scratch is None:
-            if self.version.stage != "Production":
-                raise NotMeasured("no version is in production", way_out="deliver one first")
-            space = self._undo.enter_context(self.copy())
-            registry = self._undo.enter_context(Registry.open(space, actor="probe"))
-            endpoint = self._undo.enter_context(Supervisor(space, self.system.name, workers=WORKERS))
-            self._scratch = Scratch(space, registry, endpoint)
-        return self._scratch
+        return self.once(Bench._served)
 
-    def close(self) -> None:
-        """Stop the scratch server and remove the copies."""
-        self._scratch = None
-        self._undo.close()
+    def _served(self) -> Scratch:
+        blue = self.version  # nothing but production is served
+        return self._undo.enter_context(served(self._undo.enter_context(self.copy()), blue))

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from bluegold.core.errors import BluegoldError
-from bluegold.production.canary import HEADER, known_answer
+from bluegold.production.canary import HEADER
 from bluegold.production.desk import Desk
 from bluegold.production.flow import predict
+from bluegold.production.known_answer import known_answer
 from bluegold.production.messages import Call, Problem, Reply, as_json, problem, problem_of
 from bluegold.production.openapi import openapi
 from bluegold.production.operations.board import Cell

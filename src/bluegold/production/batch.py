@@ -91,18 +91,7 @@ def score(
             raise DataError(f"'{source}' holds no rows", way_out="give a file with at least one row")
         _join(parts, "scored", output)
         _join(parts, "refused", quarantine)
-    return Scored(
-        version=lane.bundle.ref,
-        rows=total.rows,
-        scored=total.scored,
-        quarantined=total.rows - total.scored,
-        positive=total.positive,
-        output=str(output),
-        quarantine=str(quarantine) if total.scored < total.rows else "",
-        reasons=total.reasons,
-        flags=total.flags,
-        seconds=time.perf_counter() - began,
-    )
+    return total.told(lane.bundle.ref, output, quarantine, time.perf_counter() - began)
 
 
 @contextlib.contextmanager
@@ -129,6 +118,20 @@ class _Total(msgspec.Struct):
         for mine, theirs in ((self.reasons, chunk.reasons), (self.flags, chunk.flags)):
             for name, count in theirs.items():
                 mine[name] = mine.get(name, 0) + count
+
+    def told(self, version: str, output: Path, quarantine: Path, seconds: float) -> Scored:
+        return Scored(
+            version=version,
+            rows=self.rows,
+            scored=self.scored,
+            quarantined=self.rows - self.scored,
+            positive=self.positive,
+            output=str(output),
+            quarantine=str(quarantine) if self.scored < self.rows else "",
+            reasons=self.reasons,
+            flags=self.flags,
+            seconds=seconds,
+        )
 
 
 def _score_chunk(lane: Lane, frame: pl.DataFrame, before: int, parts: Path, number: int) -> _Total:

@@ -40,6 +40,8 @@ __all__ = ["main", "serve"]
 
 HEARTBEAT_S = 0.02
 DRAIN_S = 8.0
+SWITCH_S = 0.0002
+"""The server's network thread and the log's flusher need the interpreter for moments; 5 ms would be a long wait."""
 
 
 def serve(config: WorkerConfig) -> None:
@@ -66,6 +68,7 @@ def serve(config: WorkerConfig) -> None:
     follower = Follower(desk, _split_source(config, registry), loader.lanes)
     follower.look()
     application = App(desk, _views(board, registry, config.model))
+    sys.setswitchinterval(SWITCH_S)
     gc.freeze()
     follower.start()
     memory.start()

@@ -119,6 +119,18 @@ class KeyValueLmdb:
         with self._transaction(write=True) as transaction:
             yield _Batch(transaction)
 
+    def copy(self, target: Path) -> None:
+        """Write one consistent state into another folder, while others go on reading and writing.
+
+        Raises:
+            StoreError: the copy cannot be written.
+        """
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            self._env.copy(str(target), compact=True)
+        except (lmdb.Error, OSError) as error:
+            raise self._error(error) from error
+
     def ping(self) -> None:
         """Read the state of the file; raises ``StoreError`` when that fails."""
         with self._transaction(write=False) as transaction:

@@ -93,7 +93,7 @@ def _edges(brief: Brief) -> Table:
         (
             "Several teams own stages",
             len(owners) > 1,
-            f"contracts name an owner for each stage ({', '.join(sorted(owners))}); the feature code is the meeting point "
+            f"contracts name an owner for each stage ({', '.join(sorted(owners))}); feature code is where they meet "
             + brief.cites.cite(module_place("bluegold.production.contracts", "STAGES"), "owners of the stages"),
         ),
         (

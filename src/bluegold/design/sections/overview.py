@@ -102,9 +102,10 @@ def _diagram(brief: Brief) -> Diagram:
     version = facts.history.production
     blue = f"Blue<br/>{version.version}" if version else "Blue<br/>none yet"
     stores = facts.plan.stores
+    registry = label(f"S4 Registry<br/>{shown_store(stores.relational)} + {shown_store(stores.object)}")
     text = f"""flowchart LR
   data[("source data")]:::outside --> dev["S1 Development pipeline<br/>8 stages"]:::stage
-  dev -- "signed version" --> reg[("S4 Registry<br/>{label(shown_store(stores.relational))} + {label(shown_store(stores.object))}")]:::store
+  dev -- "signed version" --> reg[("{registry}")]:::store
   reg -- "candidate" --> cd{{{{"S5 six gates,<br/>shadow, canary"}}}}:::gate
   cd -- "traffic split" --> reg
   reg -- "verified load" --> prod["S2 Production pipeline<br/>6 stages"]:::stage

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from bluegold.core.nouns import Port
+import datetime as dt
+
+import msgspec
+
+from bluegold.core.nouns import Port, StageContract
 from bluegold.design.blocks import Block, Bullets, Callout, Diagram, Heading, Paragraph, Section, Table
 from bluegold.design.brief import Brief
 from bluegold.design.diagrams import CLASSES, label
@@ -11,6 +15,7 @@ from bluegold.features.fields import FieldSpec
 
 __all__ = ["stage_table", "write"]
 
+_STOPS = next(f.default for f in msgspec.structs.fields(StageContract) if f.name == "on_failure")
 _MEASURES = (
     ("accuracy", "Accuracy", "AP-7"),
     ("majority_class", "Majority class", ""),
@@ -76,7 +81,7 @@ def _diagram(brief: Brief) -> Diagram:
 def stage_table(brief: Brief, caption: str, stages: tuple[StageFact, ...]) -> Table:
     """The stages of one pipeline with ports, gate and failure answer; checks of one stage share its number."""
     titles = list(dict.fromkeys(stage.title for stage in stages))
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for stage in stages:
         contract = stage.contract
         part = contract.name.rpartition("/")[2].replace("_", " ")
@@ -93,7 +98,7 @@ def stage_table(brief: Brief, caption: str, stages: tuple[StageFact, ...]) -> Ta
                 _ports(contract.inputs),
                 _ports(contract.outputs),
                 contract.gate,
-                contract.on_failure,
+                "stops, can be resumed" if contract.on_failure == _STOPS else contract.on_failure,
             )
         )
     head = (
@@ -119,7 +124,7 @@ def _definition(brief: Brief) -> list[Block]:
             )
         ]
     contract = system.contract
-    fields = tuple(
+    fields: tuple[tuple[str, ...], ...] = tuple(
         (f"`{field.name}`", _kind(field), _limits(field), _policy(field), field.description or "-", _mark(brief, field))
         for field in contract.fields
     )
@@ -156,8 +161,7 @@ def _kind(field: FieldSpec) -> str:
 
 def _limits(field: FieldSpec) -> str:
     if field.levels:
-        shown = ", ".join(field.levels[:8]) + (f" and {len(field.levels) - 8} more" if len(field.levels) > 8 else "")
-        return shown
+        return ", ".join(field.levels[:8]) + (f" and {len(field.levels) - 8} more" if len(field.levels) > 8 else "")
     if field.kind == "category":
         return "levels learned from training data"
     if field.kind == "text":
@@ -198,13 +202,13 @@ def _features(brief: Brief) -> list[Block]:
         (
             f"`{item.name}`",
             "history",
-            f"`{_short(str(item.expression))}` of the same {', '.join(item.by)}, the last {item.window} before the moment",
+            f"`{_short(str(item.expression))}` of the same {', '.join(item.by)}, last {_span(item.window)}",
             brief.definition(f"history:{item.name}", f"history {item.name}"),
         )
         for item in system.histories
     ]
     for lookup in system.lookups:
-        age = f", at most {lookup.within} old" if lookup.within else ""
+        age = f", at most {_span(lookup.within)} old" if lookup.within else ""
         when = "latest at or before the moment" + age if lookup.at else "fixed"
         mark = brief.definition(f"lookup:{lookup.table}", f"look-up in {lookup.table}")
         rows += [
@@ -228,6 +232,20 @@ def _features(brief: Brief) -> list[Block]:
         Table(caption="Features", head=("Feature", "Kind", "Definition", "Evidence"), rows=tuple(rows)),
         Bullets(items=items),
     ]
+
+
+def _span(span: dt.timedelta) -> str:
+    """A span of time in its largest whole unit.
+
+    Example:
+        >>> _span(dt.timedelta(hours=3)), _span(dt.timedelta(days=7))
+        ('3 h', '7 d')
+    """
+    seconds = int(span.total_seconds())
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _short(text: str, most: int = 160) -> str:

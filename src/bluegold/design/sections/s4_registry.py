@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bluegold.core.nouns import ModelVersion
 from bluegold.design.blocks import Block, Bullets, Callout, Diagram, Heading, Paragraph, Section, Table
 from bluegold.design.brief import Brief
@@ -132,7 +134,7 @@ def _approvals(brief: Brief, version: ModelVersion) -> list[Block]:
     ]
 
 
-def _pairs(values: dict[str, object]) -> str:
+def _pairs(values: Mapping[str, object]) -> str:
     text = ", ".join(f"{key}={value}" for key, value in sorted(values.items()))
     return text if len(text) <= 220 else text[:219] + "…"
 

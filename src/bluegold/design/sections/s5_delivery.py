@@ -166,12 +166,19 @@ def _rollout(brief: Brief) -> Bullets:
             f"**{say('Shares:')}** {shares}; "
             + say("each with at least {n} requests and {s} s", n=f"{plan.min_requests:,}", s=f"{plan.hold_s:g}")
             + f" {brief.plan('rollout.shares', 'shares of the rollout')}",
-            f"**{say('Sticky by:')}** {sticky} {brief.plan('rollout.sticky_by', 'stickiness')} {why.get('sticky_by', '')}".rstrip(),
+            " ".join(
+                (
+                    f"**{say('Sticky by:')}** {sticky}",
+                    why.get("sticky_by", ""),
+                    brief.plan("rollout.sticky_by", "stickiness"),
+                )
+            ),
             f"**{say('Quality against Blue:')}** "
             + say("at most {x} of correctness lost", x=f"{guard.quality_loss:.1%}")
             + f" {brief.plan('rollout.guardrails', 'guardrails')}",
-            f"**{say('Agreement:')}** ≥ {guard.agreement:.0%}; **{say('errors:')}** ≤ {guard.error_rate:.1%}; "
-            f"**{say('slower than')} {guard.latency_ms:g} ms:** ≤ {guard.slow_rate:.0%}",
+            f"**{say('Agreement:')}** ≥ {guard.agreement:.0%}",
+            f"**{say('Errors:')}** ≤ {guard.error_rate:.1%}",
+            f"**{say('Slower than')} {guard.latency_ms:g} ms:** ≤ {guard.slow_rate:.0%}",
             say(
                 "Verdicts come from always-valid confidence sequences at level {a}: they may be looked at any time "
                 "without raising false alarms.",

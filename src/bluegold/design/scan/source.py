@@ -1,0 +1,93 @@
+"""One file as the readers see it: path, scope and text, never more than that."""
+
+from __future__ import annotations
+
+import codecs
+import functools
+import re
+
+from bluegold.design.scan.signals import Scope
+
+__all__ = ["SourceFile", "decode", "scope_of"]
+
+LONGEST_LINE = 4000
+
+_VENDORED = frozenset(
+    "vendor vendored _vendor third_party third-party thirdparty 3rdparty external externals extern submodules "
+    "bower_components site-packages dist-packages _vendored".split()
+)
+_TESTS = frozenset(
+    "test tests testing unit_tests integration_tests unittests e2e __tests__ benchmark benchmarks testdata fixtures "
+    "unit-tests integration-tests test_data".split()
+)
+_EXAMPLES = frozenset(
+    "example examples sample samples demos tutorial tutorials docs doc cookbook cookbooks snippets".split()
+)
+_TEST_FILE = re.compile(r"(test_.*|.*_test|conftest|tests)\.(py|ipynb)|.*[._-]tests?\.(ya?ml|toml|js|ts|go)|.*_test\.go")
+
+
+class SourceFile:
+    """A file that was read.
+
+    Args:
+        path: relative to the root, with forward slashes.
+        text: its content.
+        scope: whose code it is.
+    """
+
+    def __init__(self, path: str, text: str, scope: Scope) -> None:
+        self.path = path
+        self.name = path.rpartition("/")[2]
+        self.folder = path.rpartition("/")[0]
+        self.text = text
+        self.scope = scope
+
+    @functools.cached_property
+    def lines(self) -> list[str]:
+        """The lines without their ends, each at most 4,000 characters."""
+        return [line[:LONGEST_LINE] for line in self.text.splitlines()]
+
+    def live_lines(self) -> list[str]:
+        """The lines that are neither empty nor a comment."""
+        return [line for line in self.lines if line.strip() and not line.lstrip().startswith(("#", "//", ";", "--"))]
+
+    def line_of(self, offset: int) -> int:
+        """The line number, from 1, of a position in the text."""
+        return self.text.count("\n", 0, offset) + 1
+
+
+def decode(data: bytes) -> str | None:
+    """The text of a file, or nothing when it is binary.
+
+    Example:
+        >>> decode("torch==2.3".encode("utf-16"))
+        'torch==2.3'
+        >>> decode(bytes([0, 1, 2])) is None
+        True
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    if b"\0" in data[:8192]:
+        return None
+    return data.decode("utf-8-sig", errors="replace")
+
+
+def scope_of(path: str, vendored: frozenset[str] = frozenset()) -> Scope:
+    """Whose code a file is, by where it lies.
+
+    Args:
+        path: relative path with forward slashes.
+        vendored: further folders that hold other people's code (git submodules).
+
+    Example:
+        >>> scope_of("tests/test_train.py"), scope_of("src/train.py"), scope_of("third_party/x/train.py")
+        ('test', 'main', 'vendored')
+    """
+    *folders, name = path.lower().split("/")
+    if _VENDORED.intersection(folders) or any(path.startswith(folder + "/") for folder in vendored):
+        return "vendored"
+    if _TESTS.intersection(folders) or _TEST_FILE.fullmatch(name):
+        return "test"
+    if _EXAMPLES.intersection(folders):
+        return "example"
+    return "main"
