@@ -181,7 +181,7 @@ class Walk(RuleBasedStateMachine):
 
 
 QUICK = settings(
-    max_examples=8, stateful_step_count=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=6, stateful_step_count=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 

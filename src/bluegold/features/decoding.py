@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from types import GenericAlias
 from typing import Annotated, Any
 
 import msgspec
@@ -33,7 +34,8 @@ class Decoder:
         self.program = program
         fields = sorted(program.contract.fields, key=lambda field: field.missing == "flag")
         row = msgspec.defstruct(program.contract.name, [_member(field) for field in fields], forbid_unknown_fields=True)
-        rows = Annotated[list[row], msgspec.Meta(min_length=1, max_length=MOST_ROWS)]  # type: ignore[valid-type] # - the row type is made at run time
+        several: Any = GenericAlias(list, (row,))
+        rows: Any = Annotated[several, msgspec.Meta(min_length=1, max_length=MOST_ROWS)]
         self._one = msgspec.json.Decoder(row)
         self._many = msgspec.json.Decoder(msgspec.defstruct("Rows", [("rows", rows)], forbid_unknown_fields=True))
 

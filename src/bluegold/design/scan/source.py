@@ -45,7 +45,7 @@ class SourceFile:
     @functools.cached_property
     def lines(self) -> list[str]:
         """The lines without their ends, each at most 4,000 characters."""
-        return [line[:LONGEST_LINE] for line in self.text.splitlines()]
+        return [line[:LONGEST_LINE] for line in self.text.split("\n")]
 
     def live_lines(self) -> list[str]:
         """The lines that are neither empty nor a comment."""
@@ -66,10 +66,12 @@ def decode(data: bytes) -> str | None:
         True
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", errors="replace")
-    if b"\0" in data[:8192]:
+        text = data.decode("utf-16", errors="replace")
+    elif b"\0" in data[:8192]:
         return None
-    return data.decode("utf-8-sig", errors="replace")
+    else:
+        text = data.decode("utf-8-sig", errors="replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def scope_of(path: str, vendored: frozenset[str] = frozenset()) -> Scope:

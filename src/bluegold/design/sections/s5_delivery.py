@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bluegold.core.nouns import GateReport, Measure
-from bluegold.delivery.release import CLOSED, STEPS, USERS, Phase
+from bluegold.delivery.release import CLOSED, STEPS, USERS, Phase, Step
 from bluegold.design.blocks import Block, Bullets, Diagram, Fold, Heading, Paragraph, Section, Table
 from bluegold.design.brief import Brief
 from bluegold.design.diagrams import CLASSES
@@ -22,6 +22,7 @@ GATES: tuple[tuple[str, str, str, str], ...] = (
 )
 
 _MAIN: tuple[Phase, ...] = ("candidate", "gates", "rehearsal", "shadow", "canary", "shift", "promoting", "promoted")
+_LIVE: tuple[Phase, ...] = ("shadow", "canary", "shift")
 
 
 def write(brief: Brief) -> Section:
@@ -50,26 +51,52 @@ def write(brief: Brief) -> Section:
 
 
 def _diagram() -> Diagram:
-    tone = {"refused": "bad", "rolled_back": "bad", "rolling_back": "bad", "promoted": "blue", "gates": "gate"}
-    lines = ["flowchart LR"]
-    phases = dict.fromkeys(phase for step in STEPS for phase in (step.source, step.target))
-    for phase in phases:
-        kind = tone.get(phase, "gold" if phase in USERS else "stage")
-        left, right = ("([", "])") if phase in CLOSED or phase == "candidate" else ("[", "]")
-        name = "six gates" if phase == "gates" else phase.replace("_", " ")
-        lines.append(f'  {phase}{left}"{name}"{right}:::{"outside" if phase == "candidate" else kind}')
-    drawn = dict.fromkeys((step.source, step.target) for step in STEPS if step.source != step.target)
+    """The release table as a picture: forward steps; what all live phases share is drawn once, from their frame."""
+    forward = [step for step in STEPS if _forward(step)]
+    shared = [
+        target
+        for target in dict.fromkeys(step.target for step in forward)
+        if target not in _LIVE
+        and all(any(s.source == phase and s.target == target for s in forward) for phase in _LIVE)
+    ]
+    lines = ["flowchart LR", '  subgraph LIVE["under live traffic, watched"]', "    direction LR"]
+    lines += [f"    {_node(phase)}" for phase in _LIVE] + ["  end"]
+    phases = dict.fromkeys(phase for step in forward for phase in (step.source, step.target))
+    lines += [f"  {_node(phase)}" for phase in phases if phase not in _LIVE]
+    drawn = dict.fromkeys((step.source, step.target) for step in forward if step.source != step.target)
     for source, target in drawn:
-        straight = source in _MAIN and target in _MAIN and _MAIN.index(target) == _MAIN.index(source) + 1
-        lines.append(f"  {source} {'-->' if straight else '-.->'} {target}")
+        if not (source in _LIVE and target in shared):
+            lines.append(f"  {source} {_arrow(source, target)} {target}")
+    lines += [f"  LIVE -.-> {target}" for target in shared]
     lines.append(CLASSES)
     return Diagram(
         name="blue-gold-flow",
-        caption="A release, phase by phase: the table that delivery enforces",
+        caption="A release, phase by phase, drawn from the table that delivery enforces",
         alt="A candidate passes six gates, a rollback rehearsal, shadow, canary and rising shares before it is "
-        "promoted; a failed gate refuses it, a broken guardrail rolls it back, missing evidence holds or pauses it.",
+        "promoted; a failed gate refuses it, a broken guardrail rolls it back, missing evidence holds or pauses it. "
+        "Steps back and steps that only a person may take are in the table.",
         source="\n".join(lines),
     )
+
+
+def _forward(step: Step) -> bool:
+    """Steps of the normal course: not those a person takes, not those that lead back."""
+    if "person" in step.needs or step.when.startswith("a person"):
+        return False
+    return not (step.source in {"held", "paused", "waiting_for_approval"} and step.target in {"gates", "shadow"})
+
+
+def _node(phase: Phase) -> str:
+    tone = {"refused": "bad", "rolled_back": "bad", "rolling_back": "bad", "promoted": "blue", "gates": "gate"}
+    kind = tone.get(phase, "gold" if phase in USERS else "outside" if phase == "candidate" else "stage")
+    left, right = ("([", "])") if phase in CLOSED or phase == "candidate" else ("[", "]")
+    name = "six gates" if phase == "gates" else phase.replace("_", " ")
+    return f'{phase}{left}"{name}"{right}:::{kind}'
+
+
+def _arrow(source: Phase, target: Phase) -> str:
+    straight = source in _MAIN and target in _MAIN and _MAIN.index(target) == _MAIN.index(source) + 1
+    return "-->" if straight else "-.->"
 
 
 def _gates(brief: Brief) -> Table:

@@ -1,0 +1,1 @@
+"""Readers turn one kind of file into signals; which reader takes which file is one table."""

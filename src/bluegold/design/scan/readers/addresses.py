@@ -1,0 +1,28 @@
+"""Addresses in strings: which kind of system a connection URL points to, without its secrets."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["scheme_of"]
+
+_SCHEME = re.compile(r"((?:jdbc:)?[a-zA-Z][a-zA-Z0-9+.-]{0,40})://")
+_PUBLIC = frozenset({"http", "https", "file", "ftp", "git", "ssh", "tcp", "unix", "ws", "wss", "grpc", "data"})
+
+
+def scheme_of(text: str) -> str:
+    """The scheme of a connection address, empty when the text is none.
+
+    Example:
+        >>> scheme_of("postgresql+psycopg2://user:secret@db/train")
+        'postgresql+psycopg2'
+        >>> scheme_of("https://example.org"), scheme_of("see s3://bucket")
+        ('', '')
+    """
+    if text.startswith("models:/"):
+        return "models"
+    found = _SCHEME.match(text)
+    if not found:
+        return ""
+    scheme = found[1].lower()
+    return "" if scheme in _PUBLIC else scheme

@@ -1,0 +1,194 @@
+"""Python source: imports, calls, decorators, connection addresses, images, variables, comments and docstrings."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from bluegold.design.scan.index import Index
+from bluegold.design.scan.modules import LocalModules
+from bluegold.design.scan.readers.addresses import scheme_of
+from bluegold.design.scan.readers.prose import mention_signals
+from bluegold.design.scan.readers.shell import command_signals
+from bluegold.design.scan.readers.syntax import Outline, outline, rough_imports
+from bluegold.design.scan.signals import Signal
+from bluegold.design.scan.source import SourceFile
+
+__all__ = ["Code", "read_python"]
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_COMMENT = re.compile(r"#[^\n]*")
+_IMAGE_KEYWORDS = frozenset({"image", "base_image", "image_uri", "container_image", "docker_image", "image_name"})
+_SHELL_KEYWORDS = frozenset({"bash_command", "command", "cmd"})
+_SHELL_CALLS = frozenset(
+    "os.system os.popen subprocess.run subprocess.Popen subprocess.call subprocess.check_call "
+    "subprocess.check_output".split()
+)
+_ENVIRONMENT = frozenset({"os.getenv", "os.environ.get", "os.environ.setdefault", "os.environ"})
+_LOADERS = frozenset({"importlib.import_module", "__import__", "pytest.importorskip", "import_module"})
+
+
+class Code:
+    """One module, or the code cells of one notebook, which share their names.
+
+    Args:
+        index: the detectors.
+        local: the repository's own modules, which are never libraries.
+        path: the file, for deciding what is local to it.
+    """
+
+    def __init__(self, index: Index, local: LocalModules, path: str) -> None:
+        self._index = index
+        self._local = local
+        self._path = path
+        self._names: dict[str, str] = {}
+
+    def imports(self, found: Outline) -> Iterator[Signal]:
+        """Signals of the import statements; call this for all cells before :meth:`uses`."""
+        for node, guarded in sorted(found.imports, key=lambda item: item[0].lineno):
+            weight = 0.85 if guarded else 1.0
+            for bound, target in _targets(node):
+                head = target.partition(".")[0]
+                if head in self._index.modules and self._local.shadows(target, self._path):
+                    continue
+                self._names[bound] = target
+                if head in self._index.modules:
+                    yield Signal("import", target, node.lineno, f"import {target}", weight=weight)
+
+    def uses(self, found: Outline) -> Iterator[Signal]:
+        """Signals of calls, decorators, string values and environment reads."""
+        for call in found.calls:
+            yield from self._call(call)
+        for node in found.strings:
+            yield from self._string(node)
+        for item in found.subscripts:
+            if isinstance(item.slice, ast.Constant) and isinstance(item.slice.value, str):
+                if self._resolve(item.value) == "os.environ":
+                    yield Signal("env", item.slice.value, item.lineno, f"variable {item.slice.value[:80]}")
+
+    def _call(self, call: ast.Call) -> Iterator[Signal]:
+        name = self._resolve(call.func)
+        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        first = _text(call.args[0]) if call.args else ""
+        if name in _LOADERS:
+            head = first.partition(".")[0]
+            if head in self._index.modules and not self._local.shadows(first, self._path):
+                yield Signal("import", first, call.lineno, f"import of {first[:80]} by name", weight=0.85)
+        elif name in _ENVIRONMENT:
+            yield Signal("env", first, call.lineno, f"variable {first[:80]}")
+        elif name and name.partition(".")[0] in self._index.modules:
+            yield self._called(name, call, first or _text(_keyword(call, "service_name")))
+        elif method in self._index.methods:
+            yield self._called("." + method, call, first)
+        yield from self._arguments(call, name, first)
+
+    def _called(self, name: str, call: ast.Call, first: str) -> Signal:
+        keywords = frozenset(keyword.arg for keyword in call.keywords if keyword.arg)
+        shown = f"{name}({first[:60]!r})" if first and "://" not in first else f"{name}()"
+        return Signal("call", name, call.lineno, f"call {shown}", extra=first, keywords=keywords)
+
+    def _arguments(self, call: ast.Call, name: str, first: str) -> Iterator[Signal]:
+        if name in _SHELL_CALLS and call.args:
+            yield from command_signals(first or _joined(call.args[0]), call.lineno)
+        for keyword in call.keywords:
+            value = _text(keyword.value)
+            if value and keyword.arg in _IMAGE_KEYWORDS:
+                yield Signal("image", value, keyword.value.lineno, f"image {value[:120]}")
+            elif value and keyword.arg in _SHELL_KEYWORDS:
+                yield from command_signals(value, keyword.value.lineno)
+            elif value and keyword.arg:
+                yield Signal("setting", keyword.arg, keyword.value.lineno, f"{keyword.arg}={value[:60]}", extra=value)
+
+    def _string(self, node: ast.Constant) -> Iterator[Signal]:
+        value = str(node.value)
+        scheme = scheme_of(value)
+        if scheme:
+            yield Signal("url", scheme, node.lineno, f"address {scheme}:", evidence="configuration")
+        for text in self._index.texts:
+            if text in value:
+                yield Signal("text", text, node.lineno, f"text {text}")
+
+    def _resolve(self, node: ast.AST) -> str:
+        """The dotted name behind an expression when an import gave it, else empty."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute) and len(parts) < 12:
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return ""
+        bound = self._names.get(node.id)
+        if bound is None:
+            return node.id if node.id in {"__import__", "import_module"} else ""
+        return ".".join((bound, *reversed(parts)))
+
+
+def read_python(file: SourceFile, index: Index, local: LocalModules) -> Iterator[Signal]:
+    """Signals of one Python file."""
+    words = set(_WORD.findall(file.text))
+    interesting = bool(words & index.modules) or "://" in file.text or "environ" in words or "getenv" in words
+    mentioned = _commented(file.text, index)
+    if not (interesting or mentioned or '"""' in file.text or "'''" in file.text):
+        return
+    found = outline(file.text)
+    if found is None:
+        for line, name in rough_imports(file.lines):
+            if name.partition(".")[0] in index.modules and not local.shadows(name, file.path):
+                yield Signal("import", name, line, f"import {name}", weight=0.7)
+        return
+    code = Code(index, local, file.path)
+    yield from code.imports(found)
+    yield from code.uses(found)
+    yield from python_prose(found, mentioned, index)
+
+
+def python_prose(found: Outline, comments: list[tuple[int, int, str]], index: Index) -> Iterator[Signal]:
+    """Mentions in docstrings and in comments that are really comments."""
+    for node in found.documents:
+        yield from mention_signals(str(node.value), index, node.lineno)
+    for line, column, text in comments:
+        if not any((a, b) <= (line, column) < (c, d) for a, b, c, d in found.spans):
+            yield from mention_signals(text, index, line)
+
+
+def _commented(text: str, index: Index) -> list[tuple[int, int, str]]:
+    """Comments (line, column, text) that hold a word of the vocabulary."""
+    found = []
+    for match in _COMMENT.finditer(text):
+        comment = match.group()[:2000]
+        if index.vocabulary.keys.intersection(re.findall(r"[a-z0-9]+", comment.lower())):
+            start = text.rfind("\n", 0, match.start()) + 1
+            column = len(text[start : match.start()].encode())
+            found.append((text.count("\n", 0, match.start()) + 1, column, comment))
+    return found
+
+
+def _targets(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """(bound name, dotted target) pairs of an import statement; relative imports are local."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield (alias.asname, alias.name) if alias.asname else (alias.name.partition(".")[0], alias.name)
+    elif node.module and not node.level:
+        for alias in node.names:
+            target = node.module if alias.name == "*" else f"{node.module}.{alias.name}"
+            yield alias.asname or alias.name, target
+
+
+def _text(node: ast.AST | None) -> str:
+    """A string constant, or how an f-string begins."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr) and node.values:
+        return _text(node.values[0])
+    return ""
+
+
+def _joined(node: ast.AST) -> str:
+    """A command given as a list of words."""
+    if isinstance(node, ast.List | ast.Tuple):
+        return " ".join(_text(item) or "_" for item in node.elts)
+    return ""
+
+
+def _keyword(call: ast.Call, name: str) -> ast.AST | None:
+    return next((keyword.value for keyword in call.keywords if keyword.arg == name), None)

@@ -1,0 +1,34 @@
+"""AP-1: data cleansing time."""
+
+from __future__ import annotations
+
+from bluegold.core.nouns import Evidence
+from bluegold.features.cleaning import clean_frame
+from bluegold.probes.bench import Bench
+from bluegold.probes.instruments.scale import GB, arrow_bytes, seconds, tell
+
+__all__ = ["REQUIREMENT", "measure"]
+
+REQUIREMENT = "AP-1"
+TIMES = 3
+
+
+def measure(bench: Bench) -> Evidence:
+    """Clean the system's own rows against its contract, with the reasons of every refused row.
+
+    Raises:
+        NotMeasured: no definition was given.
+        DataError: its data cannot be read.
+    """
+    contract = bench.system.contract
+    rows = bench.data.rows.select(name for name in contract.names if name in bench.data.rows.columns)
+    size = arrow_bytes(rows)
+    took = seconds(lambda: clean_frame(contract, rows), TIMES)
+    what = tell(rows.height, size, "Arrow (contract columns)")
+    return bench.evidence(
+        REQUIREMENT,
+        took / size * GB,
+        samples=rows.height,
+        method=f"contract cleaning with reasons by row, median of {TIMES}: {what}",
+        artefact="pipeline.py",
+    )
