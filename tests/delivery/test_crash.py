@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +94,7 @@ def test_killed_while_rolling_back_it_still_goes_to_safety(
     assert live.answers[-1]["version"] == "v1"
 
 
+@pytest.mark.slow
 def test_a_person_finishes_what_a_dead_controller_left(
     workspace: Workspace, registry: Registry, server: Endpoint, traffic: Make
 ) -> None:
@@ -118,4 +121,24 @@ def test_killed_at_every_single_write(
     with traffic(hot=end == "rolled_back") as live:
         seen = run_to_the_end(workspace, registry, version, what)
     assert seen[-1] == end
+    assert live.failed == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_pauses_with_blue_alone_and_the_same_command_goes_on(
+    workspace: Workspace, registry: Registry, server: Endpoint, traffic: Make
+) -> None:
+    with traffic() as live:
+        command = [sys.executable, str(CRASH), str(workspace.root), "v2", "phase", "999"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and look(registry, "pumps:v2") not in {"shadow", "canary", "shift"}:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        assert look(registry, "pumps:v2") == "paused"
+        split = registry.traffic.current(MODEL)
+        assert (split.blue, split.gold, split.mode) == ("pumps:v1", "", "off")
+        done = controller(workspace, "v2", "phase", 999)
+    assert done.stdout == "promoted"
     assert live.failed == []

@@ -116,7 +116,8 @@ def test_a_measure_that_was_not_taken_holds(registry: Registry, workspace: Works
 
 
 def test_a_worse_version_is_refused_by_regression(registry: Registry, workspace: Workspace, blue: ModelVersion) -> None:
-    found = check("6 regression", registry, workspace, "v4")
+    worse = edit("decision.json", rule={"positive_label": "true", "threshold": 0.97})
+    found = check("6 regression", registry, workspace, again(registry, worse).ref)
     assert found.verdict == "fail"
     assert "accuracy against Blue" in found.reason
     assert "site is north" in found.reason

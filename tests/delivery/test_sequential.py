@@ -35,14 +35,14 @@ def first_alarm(counts: np.ndarray, mean: float, alpha: float) -> np.ndarray:
 def test_false_alarms_stay_below_alpha_when_looking_after_every_observation(
     p_loss: float, p_win: float, null: float
 ) -> None:
-    alarms = first_alarm(simulate(p_loss, p_win, paths=1500, length=2000, seed=3), null, 0.05)
+    alarms = first_alarm(simulate(p_loss, p_win, paths=800, length=1500, seed=3), null, 0.05)
     share = float(np.isfinite(alarms).mean())
     assert share <= 0.05, share
 
 
 def test_an_equal_candidate_is_hardly_ever_rolled_back() -> None:
     """The null of the canary is a loss of one point, so an equal candidate is far inside it."""
-    alarms = first_alarm(simulate(0.03, 0.03, paths=2000, length=2000, seed=4), -0.01, ALPHA)
+    alarms = first_alarm(simulate(0.03, 0.03, paths=1000, length=1500, seed=4), -0.01, ALPHA)
     assert np.isfinite(alarms).mean() <= ALPHA / 2
 
 

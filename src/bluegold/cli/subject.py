@@ -1,4 +1,4 @@
-"""Which system a verb is about: the one in a folder, or the one whose definition a registered version carries."""
+"""The system a verb is about, when only the registry knows it: the definition that a version carries."""
 
 from __future__ import annotations
 
@@ -12,28 +12,7 @@ if TYPE_CHECKING:
     from bluegold.features.system import System
     from bluegold.registry import Registry
 
-__all__ = ["registered_system", "system_of"]
-
-
-def system_of(folder: Path | None, registry: Registry, name: str = "") -> System:
-    """The system that is meant.
-
-    Args:
-        folder: where its definition lies; without it the current folder's, else the registry's.
-        registry: holds the definitions of registered versions.
-        name: the model, where the registry holds several.
-
-    Raises:
-        UsageError: no definition can be found, or several are meant.
-        DefinitionError: the definition is not valid.
-    """
-    from bluegold.features.loader import load_system
-
-    if folder is not None:
-        return load_system(folder)
-    if not name and Path("pipeline.py").is_file():
-        return load_system(Path())
-    return registered_system(registry, name)
+__all__ = ["registered_system"]
 
 
 def registered_system(registry: Registry, name: str = "") -> System:

@@ -17,12 +17,12 @@ def where(
     as_json: JsonOption = False,
 ) -> None:
     """Print the file that measures a requirement."""
-    from bluegold.probes.table import PROBES
+    from bluegold.probes.table import PROBES, UNMEASURED
     from bluegold.requirements.catalog import requirement
 
     row = requirement(identifier)
     module = PROBES.get(row.id)
     probe = str(module.__file__) if module else ""
     value = {"id": row.id, "title": row.title, "probe": probe, "component": row.component, "gate": row.gate}
-    text = probe or f"needs instrumentation: no probe measures {row.id} yet"
+    text = probe or f"needs instrumentation: {UNMEASURED.get(row.id, 'no probe measures it yet')}"
     emit(value, as_json=as_json, text=f"{text}\nanswered in {row.component}, gate {row.gate}: {row.title}")

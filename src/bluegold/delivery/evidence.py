@@ -109,17 +109,9 @@ class Evidence:
 
     def take(self, records: Iterable[DecisionRecord | OutcomeRecord]) -> int:
         """Count records; returns how many counted.  Labels may come before their decisions and in any order."""
-        used = 0
-        outcomes = list(self._early.values())
-        self._early = {}
-        for record in records:
-            if isinstance(record, OutcomeRecord):
-                outcomes.append(record)
-            else:
-                used += self._decision(record)
-        for outcome in outcomes:
-            used += self._outcome(outcome)
-        return used
+        return sum(
+            self._outcome(record) if isinstance(record, OutcomeRecord) else self._decision(record) for record in records
+        )
 
     def requests(self, window: int) -> int:
         """Decisions in a phase that Gold was asked about."""
@@ -149,9 +141,11 @@ class Evidence:
             return True
         gold, blue = (record, other) if record.color == "gold" else (other, record)
         self.agreement.add(1 if gold.value == blue.value else 0, window=window)
-        if len(self._pending) >= _PENDING:
-            del self._pending[next(iter(self._pending))]
+        _make_room(self._pending)
         self._pending[record.id] = Pair(bool(gold.value), bool(blue.value), gold.score, window, self._slices_of(record))
+        early = self._early.pop(record.id, None)
+        if early is not None:
+            self._outcome(early)
         return True
 
     def _latency(self, record: DecisionRecord, window: int) -> None:
@@ -169,8 +163,8 @@ class Evidence:
     def _outcome(self, outcome: OutcomeRecord) -> bool:
         pair = self._pending.pop(outcome.id, None)
         if pair is None:
-            if len(self._early) < _PENDING:
-                self._early[outcome.id] = outcome
+            _make_room(self._early)
+            self._early.setdefault(outcome.id, outcome)
             return False
         label = truth(outcome.value, self.comparison.positive)
         difference = int(pair.gold == label) - int(pair.blue == label)
@@ -188,6 +182,12 @@ class Evidence:
     def calibration_gap(self) -> float:
         """Mean label minus mean score of Gold over the labelled decisions; 0 is calibrated in the large."""
         return self.residual / self.quality.n if self.quality.n else math.nan
+
+
+def _make_room(waiting: dict[str, Any]) -> None:
+    """Forget the oldest when too many wait."""
+    if len(waiting) >= _PENDING:
+        del waiting[next(iter(waiting))]
 
 
 def _payload(payload: Any) -> dict[str, Any]:

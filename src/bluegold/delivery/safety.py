@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from bluegold.core.errors import ServingError
+from bluegold.core.errors import DeliveryError, ServingError
+from bluegold.core.nouns import TrafficSplit
 from bluegold.delivery.journal import Journal
 from bluegold.delivery.steering import Steering
 
@@ -30,7 +31,16 @@ def decide_rollback(
         actor: who decides.
         first_bad_at: unix seconds of the first evidence; the decision itself when unknown.
         detail: measures and the like.
+
+    Raises:
+        DeliveryError: it is the first version and in production already: there is nothing to go back to.
     """
+    if not journal.blue and journal.production() == journal.ref:
+        raise DeliveryError(
+            f"{journal.ref} is in production and nothing was before it",
+            way_out=f"run 'bluegold deliver {journal.ref}' to finish its release, then deliver a better version",
+            subject=journal.ref,
+        )
     decided = time.time()
     journal.advance(
         "rolling_back",
@@ -61,13 +71,10 @@ def complete_rollback(journal: Journal, steering: Steering, to: str = "") -> Non
     to = to or str(detail.get("to", ""))
     if not to and journal.production() == journal.ref:
         to = journal.blue
-    split = registry.restore(journal.model, to=to or None, actor=actor, reason=reason)
-    proof = "no server was running"
-    try:
-        if steering.applied(split, _APPLY_S) is not None:
-            proof = "every worker serves it"
-    except ServingError as error:
-        proof = str(error)
+    safe, proof = "", "no version was ever in production"
+    if to or journal.production() or registry.lifecycle.previous(journal.model):
+        split = registry.restore(journal.model, to=to or None, actor=actor, reason=reason)
+        safe, proof = split.blue, _proof(steering, split)
     safe_at = time.time()
     seconds = safe_at - float(detail.get("decided_at", safe_at))
     since_evidence = safe_at - float(detail.get("first_bad_at", safe_at))
@@ -77,7 +84,7 @@ def complete_rollback(journal: Journal, steering: Steering, to: str = "") -> Non
         "reason": reason,
         "seconds": round(seconds, 4),
         "seconds_from_first_evidence": round(since_evidence, 4),
-        "safe": split.blue,
+        "safe": safe,
         "proof": proof,
     }
     registry.audit.append(
@@ -89,11 +96,19 @@ def complete_rollback(journal: Journal, steering: Steering, to: str = "") -> Non
     )
     journal.advance(
         "rolled_back",
-        f"{journal.ref} rolled back to {split.blue} in {seconds:.2f} s ({proof}): {reason}",
+        f"{journal.ref} rolled back to {safe or 'nothing'} in {seconds:.2f} s ({proof}): {reason}",
         level="loud",
         actor=actor,
         **outcome,
     )
+
+
+def _proof(steering: Steering, split: TrafficSplit) -> str:
+    """Whether every worker follows, in words."""
+    try:
+        return "no server was running" if steering.applied(split, _APPLY_S) is None else "every worker serves it"
+    except ServingError as error:
+        return str(error)
 
 
 def _measures(detail: dict[str, Any]) -> list[Any]:

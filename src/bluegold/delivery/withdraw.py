@@ -44,7 +44,7 @@ def withdraw(
         if release is None:
             raise DeliveryError(f"no release of '{model}' is open", way_out="'bluegold history' shows what was")
         journal = Journal(registry, release, actor, on_event)
-        if journal.phase in {"candidate", "gates", "held"}:
+        if journal.phase in {"candidate", "gates", "held", "waiting_for_approval"}:
             if registry.versions.get(journal.ref).stage in {"Registered", "Staging", "Canary"}:
                 registry.lifecycle.transition(journal.ref, "Refused", actor, reason, (release.id,))
             journal.advance("refused", f"'{actor}' withdrew {journal.ref}: {reason}", level="loud", reason=reason)

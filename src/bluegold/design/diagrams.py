@@ -98,7 +98,7 @@ def themed(source: str, name: str, alt: str) -> str:
     title = _escape(alt)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="{name}-t" class="drawing" '
-        f'viewBox="{box[1]}" width="{width:g}" height="{height:g}" style="fill:var(--d-ink)">'
+        f'viewBox="{box[1]}" width="{width:g}" height="{height:g}" style="fill:var(--d-ink);--w:{width:g}px">'
         f'<title id="{name}-t">{title}</title>{body}'
     )
 

@@ -18,7 +18,7 @@ from bluegold.core.nouns import (
 )
 from bluegold.core.plan import Plan
 from bluegold.core.workspace import Workspace
-from bluegold.design.places import definition_places, module_place, plan_places
+from bluegold.design.places import definition_places, definition_texts, module_place, plan_places
 from bluegold.development.pipeline import STAGES as DEVELOPMENT
 from bluegold.features.system import System
 from bluegold.production.contracts import STAGES as PRODUCTION
@@ -66,6 +66,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     system: System | None
     places: dict[str, str]
+    texts: dict[str, str]
     plan_places: dict[str, str]
     development: tuple[StageFact, ...]
     production: tuple[StageFact, ...]
@@ -99,9 +100,11 @@ def gather(subject: System | Plan, workspace: Workspace | None, findings: tuple[
     plan = subject.plan if isinstance(subject, System) else subject
     sources = system.source_text if system else {}
     places: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name, text in sources.items():
         if name.endswith(".py"):
             places |= definition_places(text, name)
+            texts |= definition_texts(text)
     plans = next((name for name in sources if name.endswith((".yaml", ".yml"))), "")
     name = system.name if system else plan.system
     ledger = Ledger(workspace.evidence if workspace else Path("/nonexistent/evidence.jsonl"))
@@ -110,6 +113,7 @@ def gather(subject: System | Plan, workspace: Workspace | None, findings: tuple[
         plan=plan,
         system=system,
         places=places,
+        texts=texts,
         plan_places=plan_places(sources[plans], plans) if plans else {},
         development=tuple(
             StageFact(title=stage.title, contract=stage.contract, place=_place(stage.source)) for stage in DEVELOPMENT

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["definition_places", "module_place", "plan_places"]
+__all__ = ["definition_places", "definition_texts", "module_place", "plan_places"]
 
 
 @cache
@@ -75,6 +75,31 @@ def definition_places(source: str, path: str) -> dict[str, str]:
             for decorator in node.decorator_list:
                 if isinstance(decorator, ast.Attribute) and decorator.attr == "source":
                     note("system:source", node.lineno)
+    return found
+
+
+def definition_texts(source: str) -> dict[str, str]:
+    """How the target and every feature were written, by the keys of :func:`definition_places`.
+
+    Example:
+        >>> definition_texts('system.feature("hour", pl.col("t").dt.hour())')
+        {'feature:hour': "col('t').dt.hour()"}
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return {}
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        first = node.args[0] if node.args else None
+        named = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+        if node.func.attr in {"feature", "history"} and named and len(node.args) > 1:
+            found[f"{node.func.attr}:{named}"] = ast.unparse(node.args[1]).replace("pl.", "")
+        for keyword in node.keywords if node.func.attr == "System" else ():
+            if keyword.arg in {"target", "split"}:
+                found[f"system:{keyword.arg}"] = ast.unparse(keyword.value).replace("pl.", "").replace("bg.", "")
     return found
 
 

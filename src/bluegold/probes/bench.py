@@ -7,9 +7,11 @@ import os
 import platform
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -32,6 +34,7 @@ T = TypeVar("T")
 
 #: Rows of the system's own data that the data probes work on, at most.
 SAMPLE_ROWS = 100_000
+ABANDONED_S = 3600.0
 
 
 class Probe(Protocol):
@@ -72,6 +75,14 @@ class Bench:
         """Stop the scratch server and remove the copies."""
         self._made.clear()
         self._undo.close()
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def once(self, make: Callable[[Bench], T]) -> T:
         """What ``make`` makes of this bench, made once; when that was not possible, it is not tried again."""
@@ -216,8 +227,11 @@ class Bench:
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[Path]:
-        """A folder on the workspace's own disk, removed afterwards."""
+        """A folder on the workspace's own disk, removed afterwards (what a killed run left, an hour later)."""
         self.workspace.run.mkdir(exist_ok=True)
+        for old in self.workspace.run.glob("probe-*"):
+            if time.time() - old.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(old, ignore_errors=True)
         path = Path(tempfile.mkdtemp(dir=self.workspace.run, prefix="probe-"))
         try:
             yield path

@@ -3,121 +3,146 @@
 from __future__ import annotations
 
 import http.client
+import sqlite3
 from collections.abc import Callable, Sequence
-from types import ModuleType
+from contextlib import suppress
+from typing import Any
+
+import polars as pl
 
 from bluegold.core.errors import BluegoldError
-from bluegold.core.nouns import Evidence, Requirement, now
+from bluegold.core.nouns import Evidence
 from bluegold.probes import (
-    ap_1,
-    ap_2,
-    ap_3,
-    ap_4,
-    ap_6,
-    ap_7,
-    ap_8,
-    ap_10,
-    ap_11,
-    ap_12,
-    ap_13,
-    cp_5,
-    cp_6,
-    nf_2,
-    nf_4,
-    nf_5,
-    nf_7,
-    sec_2,
+    area_under_roc_curve,
+    data_cleansing_time,
+    data_store_transactions,
+    data_transformation_time,
+    decision_audit_trail,
+    executions_recorded,
+    explainability,
+    fairness,
+    governance_review,
+    health_update_interval,
+    model_accuracy,
+    model_execution_time,
+    no_single_point_of_failure,
+    patching_without_interruption,
+    pipeline_operations_update_time,
+    results_store_write_time,
+    robustness,
+    safe_configuration_time,
+    time_to_detect_fault,
+    time_to_restore,
+    time_to_update,
+    version_lineage,
 )
-from bluegold.probes.bench import Bench, Reading
-from bluegold.requirements.catalog import catalog, judge, requirement
+from bluegold.probes.bench import Bench
+from bluegold.probes.scratch import NotMeasured
+from bluegold.requirements.catalog import catalog
 from bluegold.requirements.ledger import Ledger
 
-__all__ = ["PROBES", "prove"]
+__all__ = ["PROBES", "UNMEASURED", "prove"]
 
-#: requirement -> probe, in the order they run (a cold change of version before the probes that warm both)
-PROBES: dict[str, ModuleType] = {
-    str(module.REQUIREMENT): module
+#: requirement -> probe, in the order they run: what counts time before the scratch server takes part of the machine,
+#: a cold change of version before anything else on that server, what ruins it last
+PROBES: dict[str, Any] = {
+    module.REQUIREMENT: module
     for module in (
-        ap_1,
-        ap_2,
-        ap_3,
-        ap_4,
-        ap_6,
-        ap_7,
-        ap_8,
-        ap_11,
-        ap_12,
-        ap_13,
-        cp_6,
-        nf_4,
-        ap_10,
-        nf_7,
-        sec_2,
-        nf_5,
-        nf_2,
-        cp_5,
+        data_cleansing_time,
+        data_transformation_time,
+        results_store_write_time,
+        data_store_transactions,
+        model_accuracy,
+        area_under_roc_curve,
+        fairness,
+        explainability,
+        robustness,
+        version_lineage,
+        governance_review,
+        time_to_update,
+        model_execution_time,
+        pipeline_operations_update_time,
+        safe_configuration_time,
+        health_update_interval,
+        time_to_detect_fault,
+        time_to_restore,
+        patching_without_interruption,
+        executions_recorded,
+        decision_audit_trail,
+        no_single_point_of_failure,
     )
 }
 
+#: requirement -> why nothing here measures it yet
+UNMEASURED: dict[str, str] = {
+    "AP-5": "nothing here writes to a store of the end user: results leave as files and through the decision log",
+    "NF-1": "availability is a share of an operating period, and nothing keeps account of one",
+    "NF-6": "a patched environment to change over to is missing; SEC-3 replaces the processes only",
+    "NF-8": "no monitor watches the live features for drift",
+    "NF-9": "a second system, whose feature pipeline could be broken beside this one, is missing",
+    "SEC-1": "the interfaces have no certificates; the server listens on loopback only",
+    "SEC-4": "nothing defends the served model against adversarial queries",
+    "SEC-5": "roles guard every change, but reading over HTTP asks for no identity",
+    "SEC-6": "nothing watches the served model for extraction",
+    "CP-1": "nothing marks personal fields, and reading over HTTP asks for no identity",
+    "CP-2": "no field is known to be a financial transaction, and there is no archive to attack",
+    "CP-3": "no field is known to identify somebody financially, and nothing is encrypted at rest",
+    "CP-4": "no field is known to identify somebody financially, and nothing is encrypted in use",
+}
+
+#: What can go wrong in a probe without being a fault of this program; it is said in the evidence.
+TROUBLE = (
+    ArithmeticError,
+    BluegoldError,
+    LookupError,
+    OSError,
+    ValueError,
+    http.client.HTTPException,
+    pl.exceptions.PolarsError,
+    sqlite3.Error,
+)
+
 
 def prove(
-    bench: Bench, ids: Sequence[str] = (), on_evidence: Callable[[Evidence], None] | None = None
+    bench: Bench, ids: Sequence[str] | None = None, on_event: Callable[[Evidence], None] | None = None
 ) -> tuple[Evidence, ...]:
-    """Run the probes, append what they measured to the ledger, and say what needs instrumentation.
+    """Run the probes, append what they measured to the ledger, and say why the rest needs instrumentation.
 
     Args:
-        bench: the system.
-        ids: only these requirements; all by default.
-        on_evidence: told about each one as it comes.
+        bench: the system; it is closed afterwards.
+        ids: only these requirements, upper or lower case; all by default.
+        on_event: told of each piece of evidence as it comes.
 
     Returns:
-        one piece of evidence for each requirement, in catalogue order; only measured ones are in the ledger.
+        one piece of evidence for each requirement, in catalogue order; the ledger gets the measurements among them.
 
     Raises:
-        UsageError: an id is no requirement.
+        UsageError: an id is no requirement, or several models are there and no definition says which is meant.
         WorkspaceError: the ledger cannot be written.
     """
-    plan = bench.system.plan
-    chosen = {requirement(one, plan).id for one in ids} or {row.id for row in catalog(plan)}
-    rows = {row.id: row for row in catalog(plan) if row.id in chosen}
-    order = [*(one for one in PROBES if one in rows), *(one for one in rows if one not in PROBES)]
-    ledger = Ledger(bench.workspace.evidence)
-    found = {}
-    try:
-        for one in order:
-            evidence = _measured(bench, rows[one])
+    with bench:
+        with suppress(NotMeasured):
+            _ = bench.model  # several models are a wrong call, not a finding about each requirement
+        chosen = {bench.requirement(one).id for one in ids or ()}
+        rows = [row.id for row in catalog(bench.plan) if row.id in chosen or not chosen]
+        ledger = Ledger(bench.workspace.evidence)
+        found = {}
+        for one in [*(one for one in PROBES if one in rows), *(one for one in UNMEASURED if one in rows)]:
+            found[one] = evidence = _measured(bench, one)
             if evidence.value is not None:
                 ledger.record(evidence)
-            if on_evidence is not None:
-                on_evidence(evidence)
-            found[one] = evidence
-    finally:
-        bench.close()
-    return tuple(found[one] for one in rows)
+            if on_event is not None:
+                on_event(evidence)
+        return tuple(found[one] for one in rows)
 
 
-def _measured(bench: Bench, row: Requirement) -> Evidence:
-    module = PROBES.get(row.id)
-    if module is None:
-        return _evidence(bench, row, None, "no probe measures it in this installation yet")
+def _measured(bench: Bench, identifier: str) -> Evidence:
+    probe = PROBES.get(identifier)
+    if probe is None:
+        return bench.unmeasured(identifier, UNMEASURED[identifier])
     try:
-        reading: Reading = module.measure(bench)
-    except (BluegoldError, OSError, http.client.HTTPException) as error:
-        return _evidence(bench, row, None, f"could not be measured: {error}")
-    return _evidence(bench, row, reading, reading.method)
-
-
-def _evidence(bench: Bench, row: Requirement, reading: Reading | None, method: str) -> Evidence:
-    versions = bench.registry.versions.list(bench.system.name, limit=1)
-    return Evidence(
-        requirement=row.id,
-        value=reading.value if reading else None,
-        verdict=judge(row, reading.value if reading else None),
-        unit=row.unit,
-        samples=reading.samples if reading else 0,
-        machine=bench.machine,
-        version=bench.version.ref if versions else "",
-        artefact=reading.artefact if reading else "",
-        method=method,
-        at=now(),
-    )
+        evidence: Evidence = probe.measure(bench)
+    except TROUBLE as error:
+        said = str(error) if isinstance(error, BluegoldError) else f"{type(error).__name__}: {error}"
+        return bench.unmeasured(identifier, f"could not be measured: {' '.join(said.split())}")
+    return evidence

@@ -74,16 +74,19 @@ def shown_value(row: Requirement, value: float | bool | None) -> str:
     Example:
         >>> from bluegold.requirements.catalog import requirement
         >>> shown_value(requirement("AP-6"), 137412.8), shown_value(requirement("NF-5"), 0.00131)
-        ('137,413 events/s', '0.0013 s')
+        ('137,413 events/s', '1.31 ms')
     """
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "holds" if value else "broken"
+    unit = row.unit
+    if unit == "s" and 0 < abs(value) < 1:
+        value, unit = (value * 1e3, "ms") if abs(value) >= 1e-3 else (value * 1e6, "µs")
     if value and abs(value) < 0.01:
         number = f"{value:.2g}"
     elif abs(value) >= 1000:
         number = f"{value:,.0f}"
     else:
-        number = f"{value:,.4g}"
-    return f"{number} {row.unit}".rstrip()
+        number = f"{value:,.3g}" if unit else f"{value:,.4g}"
+    return f"{number} {unit}".rstrip()

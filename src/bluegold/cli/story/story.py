@@ -7,8 +7,8 @@ that it is a demo.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bluegold.cli.story.drill import spoil
@@ -76,7 +76,7 @@ class Story:
         self.scheduled = load_system(examples("flights-scheduled"))
         self.fast = fast
         self.totals = Totals()
-        self._begun: dt.datetime = dt.datetime.now(dt.timezone.utc)
+        self._at_canary: Callable[[], None] | None = None
 
     def run(self) -> Summary:
         """Tell it from the first flight to the document."""
@@ -95,9 +95,7 @@ class Story:
             self.screen.act("An honest but weak candidate: known only at scheduled time")
             self._refused(self.scheduled, split("2013-07-01", "2013-09-01"))
             self.screen.act("A drill: a candidate whose labels were mixed up wherever it was cold")
-            third = self._spoiled(data)
-            with self._traffic(flights, endpoint, "2013-11-01", "2014-01-02"):
-                self._drill(third, endpoint)
+            self._drill(flights, self._spoiled(data), endpoint)
             self.screen.act("Proof: requirements measured on this system")
             self._prove(endpoint)
         self._finish()
@@ -132,7 +130,6 @@ class Story:
             self.screen.note(f"stage {event.number}/{event.total} {event.stage}: {event.what} in {event.seconds:.1f} s")
 
     def _deliver(self, system: System, version: ModelVersion, endpoint: Endpoint | None) -> Release:
-        self._begun = dt.datetime.now(dt.timezone.utc)
         release = deliver(
             version.ref,
             self.registry,
@@ -149,6 +146,9 @@ class Story:
 
     def _event(self, event: DeliveryEvent) -> None:
         {"step": self.screen.step, "note": self.screen.note, "loud": self.screen.loud}[event.level](event.text)
+        if event.phase == "canary" and self._at_canary is not None:
+            turn, self._at_canary = self._at_canary, None
+            turn()
         if event.phase in {"shadow", "canary", "shift", "promoted", "rolled_back"} and event.level != "note":
             entry = {"phase": event.phase, "share": event.share, "at": event.at.isoformat(), "version": event.ref}
             if not self.summary.rollout or any(
@@ -170,8 +170,17 @@ class Story:
         parts = split("2013-07-01", "2013-09-01", holdout_until="2013-11-01")
         return self._develop(self.system, parts, spoiled)
 
-    def _drill(self, version: ModelVersion, endpoint: Endpoint) -> None:
-        release = self._deliver(self.system, version, endpoint)
+    def _drill(self, flights: Data, version: ModelVersion, endpoint: Endpoint) -> None:
+        with ExitStack() as mild, ExitStack() as cold:
+            mild.enter_context(self._traffic(flights, endpoint, "2013-11-01", "2013-11-12"))
+
+            def turn() -> None:
+                mild.close()
+                self.screen.note("the canary answers now, and it turns cold")
+                cold.enter_context(self._traffic(flights, endpoint, "2013-12-08", "2013-12-20"))
+
+            self._at_canary = turn
+            release = self._deliver(self.system, version, endpoint)
         if release.phase == "rolled_back":
             reason = str(release.detail.get("reason", ""))
             seconds = float(release.detail.get("seconds", 0.0))

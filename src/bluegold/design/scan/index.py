@@ -68,6 +68,7 @@ class Index:
             "action": Lookup((name, row) for row in rows for name in row.actions),
             "command": Lookup((name, row) for row in rows for name in row.commands),
             "text": Lookup((name, row) for row in rows for name in row.texts),
+            "mention": Lookup((f"{row.kind}/{row.technology}", row) for row in rows),
         }
         self._calls: dict[str, list[tuple[CallSign, Detector]]] = {}
         self._settings: dict[str, list[tuple[SettingSign, Detector]]] = {}

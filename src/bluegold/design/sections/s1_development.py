@@ -193,7 +193,7 @@ def _features(brief: Brief) -> list[Block]:
         (
             f"`{item.name}`",
             "row",
-            f"`{_short(str(item.expression))}`",
+            brief.written(f"feature:{item.name}", item.expression),
             brief.definition(f"feature:{item.name}", item.name),
         )
         for item in system.features
@@ -202,7 +202,8 @@ def _features(brief: Brief) -> list[Block]:
         (
             f"`{item.name}`",
             "history",
-            f"`{_short(str(item.expression))}` of the same {', '.join(item.by)}, last {_span(item.window)}",
+            f"{brief.written(f'history:{item.name}', item.expression)} of the same {', '.join(item.by)}, "
+            f"last {_span(item.window)}",
             brief.definition(f"history:{item.name}", f"history {item.name}"),
         )
         for item in system.histories
@@ -222,7 +223,10 @@ def _features(brief: Brief) -> list[Block]:
     protected = ", ".join(f"`{name}`" for name in system.protected) or say("none stated")
     items = (
         say("Candidates:") + f" {models or '-'}",
-        say("Target:") + f" `{_short(str(system.target))}` {brief.definition('system:target', 'target')}",
+        say("Target:")
+        + f" {brief.written('system:target', system.target)} {brief.definition('system:target', 'target')}",
+        say("Split:")
+        + f" {brief.written('system:split', 'by chance')} {brief.definition('system:split', 'how rows are divided')}",
         say("Protected attributes:") + f" {protected} {brief.definition('system:protected', 'protected attributes')}",
         say("Fairness is judged by") + f" {brief.facts.plan.fairness.criterion.replace('_', ' ')} "
         f"{brief.plan('fairness', 'criterion of fairness')}",
@@ -246,11 +250,6 @@ def _span(span: dt.timedelta) -> str:
         if seconds % size == 0:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
-
-
-def _short(text: str, most: int = 160) -> str:
-    flat = " ".join(text.replace("`", "'").split())
-    return flat if len(flat) <= most else flat[: most - 1] + "…"
 
 
 def _results(brief: Brief) -> list[Block]:

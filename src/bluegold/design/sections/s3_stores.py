@@ -20,12 +20,18 @@ WORKLOADS: dict[Kind, str] = {
 }
 
 _COMPLIANCE: dict[str, tuple[str, ...]] = {
-    "encryption at rest and in transit": ("volume", "volume or bucket", "volume", "with the tables", "volume"),
-    "access control": ("roles, row filters", "by object", "by namespace", "with the tables", "by namespace"),
-    "audit trail": ("hash-chained", "by digest", "through the decision log", "hash-chained", "of the source"),
-    "retention": ("never for audit", "by policy", "window of the feature", "with the version", "with the source"),
+    "encryption at rest and in transit": (
+        "encrypted volume, TLS",
+        "encrypted bucket, TLS",
+        "encrypted volume",
+        "as relational",
+        "encrypted volume",
+    ),
+    "access control": ("roles; rows where shared", "by object", "by namespace", "as relational", "by namespace"),
+    "audit trail": ("hash chain", "names are digests", "decision log", "hash chain", "as its source"),
+    "retention": ("audit rows stay", "by policy", "the feature's window", "as the version", "as its source"),
     "right to deletion": (),
-    "residency": ("one region", "one region", "one region", "one region", "one region"),
+    "residency": ("one region", "bucket region", "one host", "as relational", "one region"),
 }
 
 _ACROSS = (
@@ -152,7 +158,7 @@ def _compliance(brief: Brief) -> Table:
         rows.append((f"**{factor}**", *cells))
     mark = brief.cites.cite(module_place("bluegold.stores.matrix", "COMPLIANCE"), "what each kind has to answer for")
     return Table(
-        caption=f"Compliance by kind of store {mark}",
+        caption=f"What is asked of each kind {mark}",
         head=("Concern", *(kind.replace("_", "-") for kind in PROFILES)),
         rows=tuple(rows),
     )

@@ -6,7 +6,8 @@ import hashlib
 
 import msgspec
 
-from bluegold.probes.bench import Bench, NotMeasured
+from bluegold.probes.bench import Bench
+from bluegold.probes.scratch import NotMeasured
 from bluegold.production.results.records import DecisionRecord, Other, microseconds
 
 __all__ = ["records"]

@@ -20,10 +20,15 @@ LIMIT_S = 30.0
 
 
 class Kill(msgspec.Struct, frozen=True, kw_only=True):
-    """One killed worker: seconds until the supervisor had recorded it, and until all workers served again."""
+    """One killed worker.
+
+    ``noticed_s`` seconds passed until the supervisor had recorded it, ``restored_s`` until all workers served again;
+    ``carried`` requests were made and answered by the others in between.
+    """
 
     noticed_s: float
     restored_s: float
+    carried: int
 
 
 class Drill(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +59,7 @@ def _kill(scratch: Scratch, worker: int, load: Load) -> Kill:
     before, pid = slot[Cell.RESTARTS], slot[Cell.PID]
     began = time.perf_counter()
     os.kill(pid, signal.SIGKILL)
+    killed = time.time_ns() // 1000
     while slot[Cell.RESTARTS] == before:
         if time.perf_counter() - began > LIMIT_S:
             raise NotMeasured(f"the supervisor did not notice a killed worker within {LIMIT_S:g} s")
@@ -65,7 +71,8 @@ def _kill(scratch: Scratch, worker: int, load: Load) -> Kill:
         if time.perf_counter() - began > LIMIT_S:
             raise NotMeasured(f"after the replacement nothing was answered within {LIMIT_S:g} s")
         time.sleep(0.001)
-    return Kill(noticed_s=noticed, restored_s=time.perf_counter() - began)
+    carried = sum(one.asked_at > killed and one.answered_at < served for one in list(load.answered))
+    return Kill(noticed_s=noticed, restored_s=time.perf_counter() - began, carried=carried)
 
 
 def whole(scratch: Scratch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import statistics
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -29,18 +30,19 @@ def arrow_bytes(frame: pl.DataFrame) -> int:
 
 
 def seconds(work: Callable[[], Any], times: int = 3) -> float:
-    """Duration of a piece of work: the fastest of several runs, the one that other processes disturbed least.
+    """Duration of a piece of work: the median of several runs, after one that warms caches and is not counted.
 
     Example:
         >>> seconds(lambda: None) < 1.0
         True
     """
+    work()
     found = []
     for _ in range(times):
         began = time.perf_counter()
         work()
         found.append(time.perf_counter() - began)
-    return min(found)
+    return statistics.median(found)
 
 
 def tell(rows: int, size: int, what: str) -> str:

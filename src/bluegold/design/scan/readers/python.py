@@ -15,7 +15,7 @@ from bluegold.design.scan.readers.syntax import Outline, outline, rough_imports
 from bluegold.design.scan.signals import Signal
 from bluegold.design.scan.source import SourceFile
 
-__all__ = ["Code", "read_python"]
+__all__ = ["Code", "commented", "python_prose", "read_python"]
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMMENT = re.compile(r"#[^\n]*")
@@ -48,11 +48,11 @@ class Code:
         """Signals of the import statements; call this for all cells before :meth:`uses`."""
         for node, guarded in sorted(found.imports, key=lambda item: item[0].lineno):
             weight = 0.85 if guarded else 1.0
-            for bound, target in _targets(node):
+            for bound, means, target in _targets(node):
                 head = target.partition(".")[0]
                 if head in self._index.modules and self._local.shadows(target, self._path):
                     continue
-                self._names[bound] = target
+                self._names[bound] = means
                 if head in self._index.modules:
                     yield Signal("import", target, node.lineno, f"import {target}", weight=weight)
 
@@ -102,9 +102,9 @@ class Code:
 
     def _string(self, node: ast.Constant) -> Iterator[Signal]:
         value = str(node.value)
-        scheme = scheme_of(value)
+        scheme = scheme_of(value) if ":/" in value[:60] else ""
         if scheme:
-            yield Signal("url", scheme, node.lineno, f"address {scheme}:", evidence="configuration")
+            yield Signal("url", scheme, node.lineno, f"address {scheme}:")
         for text in self._index.texts:
             if text in value:
                 yield Signal("text", text, node.lineno, f"text {text}")
@@ -127,7 +127,7 @@ def read_python(file: SourceFile, index: Index, local: LocalModules) -> Iterator
     """Signals of one Python file."""
     words = set(_WORD.findall(file.text))
     interesting = bool(words & index.modules) or "://" in file.text or "environ" in words or "getenv" in words
-    mentioned = _commented(file.text, index)
+    mentioned = commented(file.text, index)
     if not (interesting or mentioned or '"""' in file.text or "'''" in file.text):
         return
     found = outline(file.text)
@@ -151,7 +151,7 @@ def python_prose(found: Outline, comments: list[tuple[int, int, str]], index: In
             yield from mention_signals(text, index, line)
 
 
-def _commented(text: str, index: Index) -> list[tuple[int, int, str]]:
+def commented(text: str, index: Index) -> list[tuple[int, int, str]]:
     """Comments (line, column, text) that hold a word of the vocabulary."""
     found = []
     for match in _COMMENT.finditer(text):
@@ -163,15 +163,16 @@ def _commented(text: str, index: Index) -> list[tuple[int, int, str]]:
     return found
 
 
-def _targets(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
-    """(bound name, dotted target) pairs of an import statement; relative imports are local."""
+def _targets(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str, str]]:
+    """(bound name, what it stands for, what is imported) of a statement; relative imports are local."""
     if isinstance(node, ast.Import):
         for alias in node.names:
-            yield (alias.asname, alias.name) if alias.asname else (alias.name.partition(".")[0], alias.name)
+            head = alias.name.partition(".")[0]
+            yield (alias.asname, alias.name, alias.name) if alias.asname else (head, head, alias.name)
     elif node.module and not node.level:
         for alias in node.names:
             target = node.module if alias.name == "*" else f"{node.module}.{alias.name}"
-            yield alias.asname or alias.name, target
+            yield alias.asname or alias.name, target, target
 
 
 def _text(node: ast.AST | None) -> str:

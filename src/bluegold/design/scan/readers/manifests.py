@@ -1,0 +1,106 @@
+"""Package manifests that are not TOML: setup.py by its tree, package.json, go.mod, and imports of other languages."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+
+from bluegold.design.scan.readers.names import package_signals
+from bluegold.design.scan.readers.syntax import outline
+from bluegold.design.scan.signals import Signal
+from bluegold.design.scan.source import SourceFile
+
+__all__ = ["read_foreign", "read_go_mod", "read_package_json", "read_setup_py"]
+
+_OPTIONS = frozenset({"install_requires", "extras_require", "setup_requires", "tests_require"})
+_NODE_IMPORT = re.compile(r"""(?:\bfrom\s{0,20}|\brequire\(\s{0,20}|^\s{0,20}import\s{1,20})['"]([^'"./][^'"\s]{0,120})['"]""")
+_JVM_IMPORT = re.compile(r"\s{0,20}import\s+(?:static\s+)?([a-z][\w.]{2,200})")
+_GO_IMPORT = re.compile(r"""\s{0,20}(?:import\s+)?(?:[\w.]+\s+)?"([a-z0-9-]+\.[^"\s]{2,200})"\s*$""")
+
+
+def read_setup_py(file: SourceFile) -> Iterator[Signal]:
+    """Signals of the requirements in a setup.py: literal lists, also when a variable holds them."""
+    found = outline(file.text)
+    if found is None:
+        return
+    wanted = {
+        keyword.value.id if isinstance(keyword.value, ast.Name) else "": keyword.value
+        for call in found.calls
+        for keyword in call.keywords
+        if keyword.arg in _OPTIONS
+    }
+    nodes = [
+        keyword.value for call in found.calls for keyword in call.keywords if keyword.arg in _OPTIONS
+    ]
+    named = set(wanted) - {""}
+    if named:
+        nodes.extend(
+            node.value
+            for node in ast.parse(file.text).body
+            if isinstance(node, ast.Assign)
+            and any(isinstance(target, ast.Name) and target.id in named for target in node.targets)
+        )
+    for node in nodes:
+        yield from _requirements(node)
+
+
+def _requirements(node: ast.AST) -> Iterator[Signal]:
+    if isinstance(node, ast.Dict):
+        for value in node.values:
+            yield from _requirements(value)
+    elif isinstance(node, ast.List | ast.Tuple | ast.Set):
+        for item in node.elts:
+            if isinstance(item, ast.Constant) and isinstance(item.value, str):
+                yield from package_signals(item.value, item.lineno)
+
+
+def read_package_json(file: SourceFile) -> Iterator[Signal]:
+    """Signals of the dependencies that a package.json asks for."""
+    try:
+        document = json.loads(file.text)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(document, dict):
+        return
+    for table in ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies"):
+        packages = document.get(table)
+        for name in packages if isinstance(packages, dict) else ():
+            quoted = f'"{name}"'
+            line = next((n for n, text in enumerate(file.lines, 1) if quoted in text), 1)
+            yield Signal("package", f"npm:{name}", line, f"package {name}")
+
+
+def read_go_mod(file: SourceFile) -> Iterator[Signal]:
+    """Signals of the modules a go.mod requires itself; ``// indirect`` ones came along."""
+    inside = False
+    for number, line in enumerate(file.lines, 1):
+        text = line.strip()
+        if text.startswith("require ("):
+            inside = True
+        elif inside and text == ")":
+            inside = False
+        elif (inside or text.startswith("require ")) and "// indirect" not in text and not text.startswith("//"):
+            words = text.removeprefix("require ").split()
+            if words:
+                yield Signal("foreign", f"go:{words[0]}", number, f"module {words[0]}", evidence="dependency")
+
+
+def read_foreign(file: SourceFile) -> Iterator[Signal]:
+    """Imports of JavaScript, TypeScript, Go, Java, Kotlin and Scala, line by line."""
+    suffix = file.name.rpartition(".")[2]
+    for number, line in enumerate(file.lines, 1):
+        if line.lstrip().startswith(("//", "*", "/*")):
+            continue
+        if suffix == "go":
+            found = _GO_IMPORT.match(line)
+            if found:
+                yield Signal("foreign", f"go:{found[1]}", number, f"import {found[1]}")
+        elif suffix in {"java", "kt", "scala"}:
+            found = _JVM_IMPORT.match(line)
+            if found:
+                yield Signal("import", found[1], number, f"import {found[1]}")
+        else:
+            for found in _NODE_IMPORT.finditer(line[:1000]):
+                yield Signal("foreign", f"npm:{found[1]}", number, f"import {found[1]}")

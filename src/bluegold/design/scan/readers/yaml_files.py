@@ -1,0 +1,128 @@
+"""YAML files of every trade: compose, cluster manifests, charts, CI, conda, pipelines and plain settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bluegold.design.scan.index import Index
+from bluegold.design.scan.readers.addresses import scheme_of
+from bluegold.design.scan.readers.names import package_signals
+from bluegold.design.scan.readers.prose import comment_signals
+from bluegold.design.scan.readers.shell import command_signals
+from bluegold.design.scan.readers.yaml_lines import YamlLine, yaml_lines
+from bluegold.design.scan.signals import Scope, Signal
+from bluegold.design.scan.source import SourceFile
+
+__all__ = ["read_yaml"]
+
+_CI = re.compile(
+    r"\.github/workflows/[^/]+|\.gitlab-ci\.ya?ml|\.gitlab/.*|\.circleci/.*|\.?azure[-/]?pipelines.*|\.azure-pipelines/.*"
+    r"|\.travis\.ya?ml|bitbucket-pipelines\.yml|cloudbuild[^/]*|buildspec[^/]*|\.drone\.yml|\.github/actions/.*"
+)
+_SHELL_KEYS = frozenset(
+    "run script bash cmd command commands args entrypoint before_script after_script install pwsh inlineScript "
+    "sh cmds post-create-cmd".split()
+)
+_LAUNCH_KEYS = frozenset({"command", "args", "entrypoint"})
+_IMAGE_KEYS = frozenset({"image", "baseImage", "base_image", "image_uri", "docker_image", "container_image", "container"})
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+|PGHOST")
+_GROUP = re.compile(r"(?:([a-z0-9.-]+)/)?(v\d+(?:(?:alpha|beta)\d+)?)")
+_CORE_GROUPS = frozenset({"", "apps", "batch", "autoscaling", "policy", "extensions"})
+_OTHER_GROUPS = frozenset({"backstage.io", "devfile.io", "skaffold", "config.gatekeeper.sh", "kind.x-k8s.io", "k3d.io"})
+_CONDA = re.compile(r".*(environment|conda|env)[^/]*\.ya?ml|meta\.yaml", re.IGNORECASE)
+_FROM_OUTSIDE = re.compile(r"\$\{\{\s{0,5}(secrets|vars)\.|\$\(|\$[A-Za-z{]")
+
+
+def read_yaml(file: SourceFile, index: Index) -> Iterator[Signal]:
+    """Signals of one YAML file."""
+    found = list(yaml_lines(file.lines))
+    ci = bool(_CI.fullmatch(file.path))
+    yield from _resources(found)
+    for entry in found:
+        signals = _text_line(entry) if entry.block else _value(entry, ci=ci)
+        for signal in signals:
+            yield signal._replace(scope=_ci_scope(entry, signal)) if ci else signal
+        if not entry.block:
+            for text in index.texts:
+                if text in entry.value:
+                    yield Signal("text", text, entry.line, f"text {text}")
+    if _CONDA.fullmatch(file.name):
+        yield from _conda(found)
+    if file.name in {"Chart.yaml", "requirements.yaml"}:
+        for entry in found:
+            if entry.path[-2:] == ("dependencies", "name"):
+                yield Signal("chart", entry.value, entry.line, f"chart {entry.value}")
+    yield from comment_signals(file, index)
+
+
+def _ci_scope(entry: YamlLine, signal: Signal) -> Scope | None:
+    """What CI starts for its own checks belongs to the tests; what it runs and deploys does not."""
+    if signal.channel in {"image", "url"}:
+        return "test"
+    if signal.channel == "env" and ("services" in entry.path or not _FROM_OUTSIDE.search(entry.value)):
+        return "test"
+    return None
+
+
+def _value(entry: YamlLine, *, ci: bool) -> Iterator[Signal]:
+    key, value, line = entry.key, entry.value, entry.line
+    if key in _SHELL_KEYS and value and (not entry.item or " " in value or key not in _LAUNCH_KEYS or entry.line):
+        evidence = "deployment" if key in _LAUNCH_KEYS and not ci else None
+        yield from command_signals(value, line, evidence)  # type: ignore[arg-type] - one of two literals
+    elif key in _IMAGE_KEYS and value:
+        yield Signal("image", value, line, f"image {value[:120]}")
+    elif key == "repository" and entry.path[-2:-1] == ("image",):
+        yield Signal("image", value, line, f"image {value[:120]}")
+    elif key == "services" and entry.item and value:
+        yield Signal("image", value, line, f"image {value[:120]}")
+    elif key == "uses" and "@" in value:
+        name = value.partition("@")[0]
+        yield Signal("action", name, line, f"action {name}")
+    elif key == "chart" and value:
+        yield Signal("chart", value.rpartition("/")[2], line, f"chart {value}")
+    yield from _variables(entry)
+    if entry.path and not entry.item or key:
+        yield Signal("setting", ".".join(entry.path[-4:]), line, f"{key}: {value[:60]}", extra=value)
+
+
+def _variables(entry: YamlLine) -> Iterator[Signal]:
+    name, _, given = entry.value.partition("=")
+    if _VARIABLE.fullmatch(entry.key):
+        yield Signal("env", entry.key, entry.line, f"variable {entry.key}")
+    elif _VARIABLE.fullmatch(name) and (entry.item or entry.key == "name"):
+        yield Signal("env", name, entry.line, f"variable {name}")
+    for text in (entry.value, given):
+        scheme = scheme_of(text.strip("\"'"))
+        if scheme:
+            yield Signal("url", scheme, entry.line, f"address {scheme}:")
+
+
+def _text_line(entry: YamlLine) -> Iterator[Signal]:
+    """A line inside a block of text counts only where blocks are scripts."""
+    if entry.key in _SHELL_KEYS:
+        yield from command_signals(entry.value, entry.line)
+
+
+def _resources(found: list[YamlLine]) -> Iterator[Signal]:
+    """``group/Kind`` of every cluster manifest in the file."""
+    versions: dict[int, str] = {}
+    for entry in found:
+        if len(entry.path) != 1 or entry.block or entry.item:
+            continue
+        if entry.key == "apiVersion":
+            versions[entry.document] = entry.value
+    for entry in found:
+        if entry.path != ("kind",) or entry.document not in versions or not entry.value.isalnum():
+            continue
+        version = _GROUP.fullmatch(versions[entry.document])
+        group = (version[1] or "") if version else "?"
+        if group in _OTHER_GROUPS or not ("." in group or group in _CORE_GROUPS):
+            continue
+        yield Signal("resource", f"{group or 'core'}/{entry.value}", entry.line, f"{group or 'core'} {entry.value}")
+
+
+def _conda(found: list[YamlLine]) -> Iterator[Signal]:
+    for entry in found:
+        if entry.item and entry.value and not entry.block and entry.path in {("dependencies",), ("dependencies", "pip")}:
+            yield from package_signals(entry.value.rpartition("::")[2], entry.line)

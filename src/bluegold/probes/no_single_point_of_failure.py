@@ -1,0 +1,73 @@
+"""NF-3: no single point of failure."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from bluegold.core.nouns import Evidence
+from bluegold.probes.bench import Bench
+from bluegold.probes.instruments.faults import drill
+from bluegold.probes.instruments.load import Load
+from bluegold.probes.scratch import Scratch
+
+__all__ = ["REQUIREMENT", "measure"]
+
+REQUIREMENT = "NF-3"
+SETTLE_S = 0.5
+WAIT_S = 1.0
+
+
+def measure(bench: Bench) -> Evidence:
+    """Stop each component of the scratch server under load; requests made afterwards must still be answered.
+
+    This probe leaves the scratch server in ruins, so it runs last.
+
+    Raises:
+        NotMeasured: nothing is in production.
+    """
+    found = {"a worker": all(kill.carried > 0 for kill in bench.once(drill).kills)}
+    scratch = bench.scratch()
+    with Load(bench, keep=False) as load:
+        for name, stop in _COMPONENTS.items():
+            stop(scratch)
+            time.sleep(SETTLE_S)
+            found[name] = _answers(load)
+    lost = [name for name, survived in found.items() if not survived]
+    said = ", ".join(f"{name} {'survived' if survived else 'NOT survived'}" for name, survived in found.items())
+    return bench.evidence(
+        REQUIREMENT,
+        not lost,
+        samples=len(found),
+        method=f"components of a scratch server on one machine stopped under load, one after the other; requests made "
+        f"afterwards must be answered: {said}",
+        artefact="run/board",
+    )
+
+
+def _answers(load: Load) -> bool:
+    moment = time.time_ns() // 1000
+    end = time.perf_counter() + WAIT_S
+    while time.perf_counter() < end:
+        if load.answers_after(moment):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _registry(scratch: Scratch) -> None:
+    database = scratch.workspace.database
+    with database.open("r+b") as file:  # open connections see it: the file is spoiled, not replaced
+        file.write(b"\0" * 4096)
+    for suffix in ("-wal", "-shm"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
+
+
+def _supervisor(scratch: Scratch) -> None:
+    os.kill(scratch.endpoint.pid, signal.SIGKILL)
+
+
+#: What is stopped after the workers, in this order.
+_COMPONENTS: dict[str, Callable[[Scratch], None]] = {"the registry": _registry, "the supervisor": _supervisor}
