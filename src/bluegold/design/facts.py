@@ -52,6 +52,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     traffic: tuple[TrafficSplit, ...] = ()
     measures: dict[str, dict[str, Any]] = {}
     chain: ChainReport | None = None
+    others: tuple[tuple[ModelVersion, tuple[GateReport, ...]], ...] = ()
 
     @property
     def production(self) -> ModelVersion | None:
@@ -149,6 +150,11 @@ def _history(workspace: Workspace | None, model: str) -> History:
             traffic=registry.traffic.history(model),
             measures={version.ref: _measures(registry, version) for version in versions},
             chain=registry.audit.verify(),
+            others=tuple(
+                (version, _newest(registry.gates.reports(version.ref)))
+                for version in registry.versions.list()[::-1]
+                if version.model != model
+            ),
         )
 
 

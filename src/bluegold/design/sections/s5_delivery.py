@@ -44,6 +44,7 @@ def write(brief: Brief) -> Section:
         Heading(text="Rollout and guardrails", anchor="s5-rollout"),
         _rollout(brief),
         *_releases(brief),
+        *_others(brief),
     ]
     if not brief.executive:
         blocks += [_steps(brief), Heading(text="Decisions of S5", anchor="s5-decisions"), brief.decided("S5")]
@@ -246,6 +247,36 @@ def _releases(brief: Brief) -> list[Block]:
             numeric=(4,),
         ),
     ]
+
+
+def _others(brief: Brief) -> list[Block]:
+    """Candidates of other models in the same registry: what was refused there is evidence that gates refuse."""
+    rows = tuple(
+        (
+            f"**{version.ref}**",
+            f"{{{{{version.stage}}}}}",
+            ", ".join(f"{_number(report.gate)} {report.verdict}" for report in reports) or "-",
+            _failed(reports),
+            brief.version(version),
+        )
+        for version, reports in brief.facts.history.others[-10:]
+    )
+    if not rows:
+        return []
+    return [
+        Heading(text="Other models in this registry", anchor="s5-others"),
+        Table(
+            caption="Other models and what the gates said about them",
+            head=("Version", "Stage", "Gates", "What failed", "Evidence"),
+            rows=rows,
+        ),
+    ]
+
+
+def _failed(reports: tuple[GateReport, ...]) -> str:
+    found = [measure for report in reports for measure in report.measures if measure.verdict == "fail"]
+    shown = [f"{one.name.replace('_', ' ')} {_value(one, one.value)} (limit {_limit(one)})" for one in found[:6]]
+    return ", ".join(shown) + (f" and {len(found) - 6} more" if len(found) > 6 else "") or "-"
 
 
 def _reason(detail: dict[str, object]) -> str:
