@@ -80,6 +80,10 @@ def test_a_regulated_version_waits_for_somebody_else(regulated: Workspace, run: 
     code, out, _ = run(deliver_verb, "v1", *where, "--actor", "olga", "--json")
     assert code == 0
     assert json.loads(out)["phase"] == "promoted"
+    with Registry.open(regulated) as registry:
+        production = registry.lifecycle.production(MODEL)
+    assert production is not None
+    assert production.reason == "approved by ben"  # and not what the release had waited for
 
 
 def test_the_plan_that_was_signed_decides_not_the_one_that_is_given(regulated: Workspace) -> None:

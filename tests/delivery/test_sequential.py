@@ -113,3 +113,14 @@ def test_windows_know_what_is_theirs() -> None:
     assert (sequence.n_of(0), sequence.n_of(1), sequence.n) == (10, 35, 45)
     assert sequence.mean_of(0) == 1.0
     assert sequence.mean == pytest.approx(10 / 45)
+
+
+def test_a_late_turn_is_told_with_the_stretch_that_shows_it() -> None:
+    """The mean of everything may still lie inside the limit when a later stretch has left it for certain."""
+    agreement = ConfidenceSequence((0, 1), starts=2)
+    agreement.add(1, 1_500, window=0)
+    agreement.add(1, 560, window=1)
+    agreement.add(0, 140, window=1)
+    assert agreement.mean > 0.9
+    assert agreement.below(0.9, alpha=0.01)
+    assert agreement.beyond(0.9, below=True) == (0.8, 700)

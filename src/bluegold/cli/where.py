@@ -1,4 +1,4 @@
-"""`bluegold where`: the file that measures a requirement and the part of the code that answers it."""
+"""`bluegold where`: the place that measures a requirement, and the part of the code that answers it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,20 @@ def where(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the file that measures a requirement."""
-    from bluegold.probes.table import PROBES, UNMEASURED
+    """Print the file and line that measure a requirement, and the gate that it feeds."""
+    from bluegold.probes.unmeasured import UNMEASURED, place
     from bluegold.requirements.catalog import requirement
 
     row = requirement(identifier)
-    module = PROBES.get(row.id)
-    probe = str(module.__file__) if module else ""
-    value = {"id": row.id, "title": row.title, "probe": probe, "component": row.component, "gate": row.gate}
-    text = probe or f"needs instrumentation: {UNMEASURED.get(row.id, 'no probe measures it yet')}"
-    emit(value, as_json=as_json, text=f"{text}\nanswered in {row.component}, gate {row.gate}: {row.title}")
+    probe = place(row.id)
+    why = "" if probe else f"needs instrumentation: {UNMEASURED[row.id]}"
+    value = {
+        "id": row.id,
+        "title": row.title,
+        "probe": probe,
+        "unmeasured": why,
+        "component": row.component,
+        "gate": row.gate,
+    }
+    text = f"{probe or why}\n{row.id} {row.title}: answered in {row.component}, gate: {row.gate}"
+    emit(value, as_json=as_json, text=text)

@@ -127,13 +127,18 @@ class _Controller:
             self._to_gates("the gates run again")
         elif phase == "paused":
             self._steering.need_server()
-            journal.advance("shadow", "the rollout goes on, from shadow")
+            journal.advance("shadow", "the rollout goes on, from shadow", reason="")
         elif phase == "waiting_for_approval" and not journal.consent_missing():
+            approved = self._approved()
             if journal.production():
                 self._steering.need_server()
-                journal.advance("shadow", "approved: the rollout goes on, from shadow")
+                journal.advance("shadow", f"{approved}: the rollout goes on, from shadow", reason="")
             else:
-                journal.advance("promoting", "approved: the first version of this model")
+                journal.advance("promoting", f"{approved}: the first version of this model", reason=approved)
+
+    def _approved(self) -> str:
+        people = [approval.actor for approval in self._registry.approvals.list(self._candidate.ref)]
+        return f"approved by {', '.join(dict.fromkeys(people))}" if people else "consent is there"
 
     def _begin(self) -> None:
         self._to_gates(f"release {self._journal.release.id} of {self._journal.ref} begins")

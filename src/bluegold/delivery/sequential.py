@@ -157,6 +157,14 @@ class ConfidenceSequence:
         row = self._windows[min(window, len(self._windows) - 1)]
         return float(row @ self.values) / int(row.sum()) if row.sum() else math.nan
 
+    def beyond(self, limit: float, *, below: bool) -> tuple[float, int]:
+        """Mean and count of the longest stretch up to now with its mean beyond ``limit``; of all without one."""
+        for row in self._since():
+            n = int(row.sum())
+            if n and ((float(row @ self.values) / n < limit) == below):
+                return float(row @ self.values) / n, n
+        return self.mean, self.n
+
     def upper(self, alpha: float) -> float:
         """Upper bound at level ``alpha``, valid at every look."""
         return upper_bound(self.values, self._since(), self._limits, alpha)

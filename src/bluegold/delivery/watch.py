@@ -248,13 +248,14 @@ def _measure(
     baseline: float = math.nan,
 ) -> Measure:
     verdict: Verdict = "fail" if broken else "pass" if enough else "hold"
+    mean, n = sequence.beyond(limit, below=direction == ">=") if broken else (sequence.mean, sequence.n)
     return Measure(
         name=name,
-        value=sequence.mean if sequence.n else None,
+        value=mean if n else None,
         limit=limit,
         direction=direction,
         baseline=None if math.isnan(baseline) else baseline,
-        n=sequence.n,
+        n=n,
         verdict=verdict,
     )
 
@@ -263,6 +264,6 @@ def _sentence(measure: Measure) -> str:
     """One broken guardrail in words."""
     value = math.nan if measure.value is None else measure.value
     return (
-        f"{measure.name} is {value:+.4f} over {measure.n} observations, "
-        f"with certainty beyond the guardrail {measure.direction} {measure.limit:g}"
+        f"{measure.name} is {value:+.4f} over the last {measure.n} observations, "
+        f"beyond the guardrail {measure.direction} {measure.limit:g} with certainty"
     )

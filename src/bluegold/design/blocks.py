@@ -52,7 +52,7 @@ class Bullets(Base, frozen=True, kw_only=True, tag=True):
 class Table(Base, frozen=True, kw_only=True, tag=True):
     """A table; the first column names the row, ``numeric`` lists right-aligned columns.
 
-    With ``anchored`` the first column is the row's address.
+    With ``anchored`` the first column is the row's address; ``wide`` lists columns that hold sentences.
     """
 
     caption: str
@@ -60,6 +60,7 @@ class Table(Base, frozen=True, kw_only=True, tag=True):
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[int, ...] = ()
     anchored: bool = False
+    wide: tuple[int, ...] = ()
 
 
 class Diagram(Base, frozen=True, kw_only=True, tag=True):

@@ -108,4 +108,5 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
             caption="Decisions",
             head=("Decision", "Choice", "Because", "Enables", "Constrains", "Other options"),
             rows=tuple(rows),
+            wide=(2,),
         )

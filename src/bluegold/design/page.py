@@ -151,7 +151,8 @@ def _table(block: Table, words: Words) -> str:
 
 
 def _right(number: int, block: Table) -> str:
-    return ' class="num"' if number in block.numeric else ""
+    kind = "num" if number in block.numeric else "wide" if number in block.wide else ""
+    return f' class="{kind}"' if kind else ""
 
 
 def _bare(text: str) -> str:

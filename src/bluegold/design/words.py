@@ -69,7 +69,7 @@ def translated(document: Document, words: Words) -> Document:
 def _block(block: Block, words: Words) -> Block:
     changed: dict[str, Any] = {}
     for name, value in msgspec.structs.asdict(block).items():
-        if name in {"source", "anchor", "name", "kind", "numeric", "anchored"}:
+        if name in {"source", "anchor", "name", "kind", "numeric", "anchored", "wide"}:
             continue
         if name == "blocks" and isinstance(block, Fold):
             changed[name] = tuple(_block(inner, words) for inner in block.blocks)

@@ -28,11 +28,11 @@ from bluegold.registry.bundle import Bundle, load_bundle
 from bluegold.registry.registry import Registry
 from bluegold.requirements.catalog import judge, requirement
 
-__all__ = ["Bench", "Probe"]
+__all__ = ["SAMPLE_ROWS", "Bench", "Probe"]
 
 T = TypeVar("T")
 
-#: Rows of the system's own data that the data probes work on, at most.
+#: Rows of the system's own data that the data probes work on; fewer are repeated.
 SAMPLE_ROWS = 100_000
 ABANDONED_S = 3600.0
 
@@ -178,7 +178,7 @@ class Bench:
 
     @cached_property
     def data(self) -> Data:
-        """The system's own data, at most :data:`SAMPLE_ROWS` rows of it."""
+        """The system's own data, the first :data:`SAMPLE_ROWS` rows of it."""
         found = self.system.load()
         return Data(found.rows.head(SAMPLE_ROWS), found.tables, found.notes)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bluegold.core.nouns import Evidence
 from bluegold.features.cleaning import clean_frame
-from bluegold.probes.bench import Bench
-from bluegold.probes.instruments.scale import GB, arrow_bytes, seconds, tell
+from bluegold.probes.bench import SAMPLE_ROWS, Bench
+from bluegold.probes.instruments.scale import GB, arrow_bytes, repeated, seconds, tell
 
 __all__ = ["REQUIREMENT", "measure"]
 
@@ -21,10 +21,11 @@ def measure(bench: Bench) -> Evidence:
         DataError: its data cannot be read.
     """
     contract = bench.system.contract
-    rows = bench.data.rows.select(name for name in contract.names if name in bench.data.rows.columns)
+    own = bench.data.rows.select(name for name in contract.names if name in bench.data.rows.columns)
+    rows = repeated(own, SAMPLE_ROWS)
     size = arrow_bytes(rows)
     took = seconds(lambda: clean_frame(contract, rows), TIMES)
-    what = tell(rows.height, size, "Arrow (contract columns)")
+    what = tell(own.height, rows.height, size, "Arrow (contract columns)")
     return bench.evidence(
         REQUIREMENT,
         took / size * GB,

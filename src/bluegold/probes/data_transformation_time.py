@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bluegold.core.nouns import Evidence
-from bluegold.probes.bench import Bench
-from bluegold.probes.instruments.scale import GB, arrow_bytes, seconds, tell
+from bluegold.probes.bench import SAMPLE_ROWS, Bench
+from bluegold.probes.instruments.scale import GB, arrow_bytes, repeated, seconds, tell
 
 __all__ = ["REQUIREMENT", "measure"]
 
@@ -20,11 +20,12 @@ def measure(bench: Bench) -> Evidence:
         DataError: its data cannot be read.
     """
     program = bench.program
-    rows, tables = program.clean(bench.data.rows).valid, bench.data.tables
+    own, tables = program.clean(bench.data.rows).valid, bench.data.tables
+    rows = own if own.height >= SAMPLE_ROWS // 2 else repeated(own, SAMPLE_ROWS)
     used = {spec.table for spec in program.lookups}
     size = arrow_bytes(rows.select(program.contract.names)) + sum(arrow_bytes(tables[name]) for name in used)
     took = seconds(lambda: program.matrix(program.features(rows, tables)), TIMES)
-    what = tell(rows.height, size, "Arrow (clean rows and look-up tables)")
+    what = tell(own.height, rows.height, size, "Arrow (clean rows and look-up tables)")
     return bench.evidence(
         REQUIREMENT,
         took / size * GB,

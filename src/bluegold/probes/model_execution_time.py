@@ -19,7 +19,7 @@ BATCH = 10_000
 
 
 def measure(bench: Bench) -> Evidence:
-    """Time governed predictions over HTTP, one after the other, and one batch; the slower of the two counts.
+    """Time governed predictions over HTTP, one after the other; one batch counts where the topology is batch.
 
     Raises:
         NotMeasured: nothing is in production, or the scratch server refuses a request.
@@ -36,12 +36,13 @@ def measure(bench: Bench) -> Evidence:
                 raise NotMeasured(f"the scratch server answered {status}: {str(answer)[:200]}")
     took.sort()
     p99 = took[int(REQUESTS * 0.99)]
+    waited = "batch" if bench.plan is not None and bench.plan.topology == "batch" else "answer"
     return bench.evidence(
         REQUIREMENT,
-        max(p99, batch),
+        batch if waited == "batch" else p99,
         samples=REQUESTS + len(matrix),
         method=f"{REQUESTS} predictions over HTTP, each with its decision durable before the answer: "
         f"p50 {took[REQUESTS // 2] * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms; one batch of {len(matrix):,} rows through "
-        f"the model {batch * 1e3:.1f} ms; the slower counts",
+        f"the model {batch * 1e3:.1f} ms; somebody waits for one {waited}, so that counts",
         artefact="production/flow.py",
     )

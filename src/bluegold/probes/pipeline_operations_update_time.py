@@ -11,7 +11,7 @@ from bluegold.probes.scratch import NotMeasured
 __all__ = ["REQUIREMENT", "measure"]
 
 REQUIREMENT = "AP-9"
-SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)
 LIMIT_S = 30.0
 
 

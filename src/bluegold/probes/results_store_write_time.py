@@ -8,14 +8,13 @@ from pathlib import Path
 import polars as pl
 
 from bluegold.core.nouns import Evidence
-from bluegold.probes.bench import Bench
+from bluegold.probes.bench import SAMPLE_ROWS, Bench
 from bluegold.probes.instruments.holdout import holdout
-from bluegold.probes.instruments.scale import GB, arrow_bytes, seconds, tell
+from bluegold.probes.instruments.scale import GB, arrow_bytes, repeated, seconds, tell
 
 __all__ = ["REQUIREMENT", "measure"]
 
 REQUIREMENT = "AP-4"
-ROWS = 100_000
 TIMES = 3
 
 
@@ -26,12 +25,12 @@ def measure(bench: Bench) -> Evidence:
         NotMeasured: nothing is in production.
     """
     held = bench.once(holdout)
-    rows = held.table.with_columns(pl.Series("score", held.scores), pl.Series("value", held.decided))
-    rows = pl.concat([rows] * -(-ROWS // rows.height)).head(ROWS)
+    own = held.table.with_columns(pl.Series("score", held.scores), pl.Series("value", held.decided))
+    rows = repeated(own, SAMPLE_ROWS)
     size = arrow_bytes(rows)
     with bench.folder() as folder:
         took = seconds(lambda: _write(rows, folder / "scored.parquet"), TIMES)
-    what = tell(rows.height, size, "Arrow (scored rows with their features)")
+    what = tell(own.height, rows.height, size, "Arrow (scored rows with their features)")
     return bench.evidence(
         REQUIREMENT,
         took / size * GB,

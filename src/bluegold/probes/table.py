@@ -38,10 +38,11 @@ from bluegold.probes import (
 )
 from bluegold.probes.bench import Bench
 from bluegold.probes.scratch import NotMeasured
+from bluegold.probes.unmeasured import UNMEASURED
 from bluegold.requirements.catalog import catalog
 from bluegold.requirements.ledger import Ledger
 
-__all__ = ["PROBES", "UNMEASURED", "prove"]
+__all__ = ["PROBES", "prove"]
 
 #: requirement -> probe, in the order they run: what counts time before the scratch server takes part of the machine,
 #: a cold change of version before anything else on that server, what ruins it last
@@ -71,23 +72,6 @@ PROBES: dict[str, Any] = {
         decision_audit_trail,
         no_single_point_of_failure,
     )
-}
-
-#: requirement -> why nothing here measures it yet
-UNMEASURED: dict[str, str] = {
-    "AP-5": "nothing here writes to a store of the end user: results leave as files and through the decision log",
-    "NF-1": "availability is a share of an operating period, and nothing keeps account of one",
-    "NF-6": "a patched environment to change over to is missing; SEC-3 replaces the processes only",
-    "NF-8": "no monitor watches the live features for drift",
-    "NF-9": "a second system, whose feature pipeline could be broken beside this one, is missing",
-    "SEC-1": "the interfaces have no certificates; the server listens on loopback only",
-    "SEC-4": "nothing defends the served model against adversarial queries",
-    "SEC-5": "roles guard every change, but reading over HTTP asks for no identity",
-    "SEC-6": "nothing watches the served model for extraction",
-    "CP-1": "nothing marks personal fields, and reading over HTTP asks for no identity",
-    "CP-2": "no field is known to be a financial transaction, and there is no archive to attack",
-    "CP-3": "no field is known to identify somebody financially, and nothing is encrypted at rest",
-    "CP-4": "no field is known to identify somebody financially, and nothing is encrypted in use",
 }
 
 #: What can go wrong in a probe without being a fault of this program; it is said in the evidence.

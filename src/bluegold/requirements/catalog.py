@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -16,6 +17,8 @@ from bluegold.core.plan import Override, Plan
 __all__ = ["CATEGORIES", "Grade", "catalog", "category", "judge", "requirement"]
 
 Grade = Literal["objective", "threshold", "missed", "needs instrumentation"]
+
+SHOWN = 4  # near matches in an error message
 
 CATEGORIES = {
     "AP": "Application performance",
@@ -89,7 +92,7 @@ def requirement(identifier: str, plan: Plan | None = None) -> Requirement:
     """One requirement by its id, upper or lower case.
 
     Raises:
-        UsageError: no requirement has that id.
+        UsageError: no requirement has that id; the message lists those that come near.
 
     Example:
         >>> requirement("ap-10").title
@@ -99,11 +102,20 @@ def requirement(identifier: str, plan: Plan | None = None) -> Requirement:
     for row in catalog(plan):
         if row.id == wanted:
             return row
+    near = _near(wanted, catalog(plan))
     raise UsageError(
         f"there is no requirement '{identifier}'",
+        why=f"the nearest are {', '.join(f'{row.id} ({row.title.lower()})' for row in near)}" if near else "",
         way_out="use an id such as AP-1, NF-2, SEC-2 or CP-5; 'bluegold prove' lists them",
         subject=identifier,
     )
+
+
+def _near(wanted: str, rows: tuple[Requirement, ...]) -> tuple[Requirement, ...]:
+    """Requirements whose id looks like what was asked for, or whose title holds it."""
+    alike = difflib.get_close_matches(wanted, [row.id for row in rows], n=SHOWN, cutoff=0.7)
+    titled = [row.id for row in rows if len(wanted) >= 4 and wanted in row.title.upper()]
+    return tuple(row for row in rows if row.id in (alike or titled))[:SHOWN]
 
 
 def category(identifier: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from bluegold.design.scan.scanner import Limits, Survey, scan, survey
+from bluegold.design.scan.detector import Detector, FileSign, read_detectors, vocabulary
+from bluegold.design.scan.scanner import Survey, scan, survey
+from bluegold.design.scan.walk import Limits
 
-__all__ = ["Limits", "Survey", "scan", "survey"]
+__all__ = ["Detector", "FileSign", "Limits", "Survey", "read_detectors", "scan", "survey", "vocabulary"]

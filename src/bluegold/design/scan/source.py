@@ -13,17 +13,35 @@ __all__ = ["SourceFile", "decode", "scope_of"]
 LONGEST_LINE = 4000
 
 _VENDORED = frozenset(
-    "vendor vendored _vendor third_party third-party thirdparty 3rdparty external externals extern submodules "
-    "bower_components site-packages dist-packages _vendored".split()
+    [
+        *("vendor", "vendored", "_vendor", "third_party", "third-party", "thirdparty", "3rdparty"),
+        *("external", "externals", "extern", "submodules", "bower_components", "site-packages"),
+        *(
+            "dist-packages",
+            "_vendored",
+        ),
+    ]
 )
 _TESTS = frozenset(
-    "test tests testing unit_tests integration_tests unittests e2e __tests__ benchmark benchmarks testdata fixtures "
-    "unit-tests integration-tests test_data".split()
+    [
+        *("test", "tests", "testing", "unit_tests", "integration_tests", "unittests", "e2e", "__tests__"),
+        *("benchmark", "benchmarks", "testdata", "fixtures", "unit-tests", "integration-tests"),
+        *("test_data",),
+    ]
 )
 _EXAMPLES = frozenset(
-    "example examples sample samples demos tutorial tutorials docs doc cookbook cookbooks snippets".split()
+    [
+        *("example", "examples", "sample", "samples", "demos", "tutorial", "tutorials", "docs", "doc"),
+        *(
+            "cookbook",
+            "cookbooks",
+            "snippets",
+        ),
+    ]
 )
-_TEST_FILE = re.compile(r"(test_.*|.*_test|conftest|tests)\.(py|ipynb)|.*[._-]tests?\.(ya?ml|toml|js|ts|go)|.*_test\.go")
+_TEST_FILE = re.compile(
+    r"(test_.*|.*_test|conftest|tests)\.(py|ipynb)|.*[._-]tests?\.(ya?ml|toml|js|ts|go)|.*_test\.go"
+)
 
 
 class SourceFile:

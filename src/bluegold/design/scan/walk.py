@@ -15,8 +15,11 @@ __all__ = ["Entry", "Limits", "read_bytes", "walk"]
 
 #: folders that hold tools' own state or an installed environment, never the project's code
 SKIPPED_FOLDERS = frozenset(
-    ".git .hg .svn node_modules __pycache__ .venv .tox .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis "
-    ".terraform .ipynb_checkpoints .eggs .idea site-packages dist-packages __MACOSX".split()
+    [
+        *(".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".tox", ".nox", ".mypy_cache", ".eggs"),
+        *(".ruff_cache", ".pytest_cache", ".hypothesis", ".terraform", ".ipynb_checkpoints", ".idea", "__MACOSX"),
+        *("site-packages", "dist-packages"),
+    ]
 )
 
 
@@ -116,9 +119,7 @@ def _listing(folder: str, skipped: Counter[str]) -> list[os.DirEntry[str]]:
 def _environment(entry: os.DirEntry[str]) -> bool:
     if entry.name in SKIPPED_FOLDERS or entry.name.endswith(".egg-info"):
         return True
-    return os.path.lexists(os.path.join(entry.path, "pyvenv.cfg")) or os.path.lexists(
-        os.path.join(entry.path, "conda-meta")
-    )
+    return any(os.path.lexists(f"{entry.path}/{sign}") for sign in ("pyvenv.cfg", "conda-meta"))
 
 
 def _printable(name: str) -> str:

@@ -51,6 +51,10 @@ class Vocabulary:
         right = r"(?![A-Za-z0-9])" if word[-1].isalnum() else ""
         self._entries.setdefault(max(tokens, key=len), []).append((re.compile(left + body + right, flags), row))
 
+    def knows(self, text: str) -> bool:
+        """Whether the text holds a word that may name a technology; cheap, and never wrongly false."""
+        return not self.keys.isdisjoint(WORD.findall(text.lower()))
+
     def find(self, text: str) -> Iterator[Mention]:
         """Each technology the text names, once, sorted by slug and kind."""
         keys = self.keys.intersection(WORD.findall(text.lower()))

@@ -106,7 +106,7 @@ def _diagram(brief: Brief) -> Diagram:
     text = f"""flowchart LR
   data[("source data")]:::outside --> dev["S1 Development pipeline<br/>8 stages"]:::stage
   dev -- "signed version" --> reg[("{registry}")]:::store
-  reg -- "candidate" --> cd{{{{"S5 six gates,<br/>shadow, canary"}}}}:::gate
+  reg -- "candidate" --> cd["S5 six gates,<br/>shadow, canary"]:::gate
   cd -- "traffic split" --> reg
   reg -- "verified load" --> prod["S2 Production pipeline<br/>6 stages"]:::stage
   users(["users"]):::outside --> prod
@@ -116,7 +116,7 @@ def _diagram(brief: Brief) -> Diagram:
   feat --> prod
 {CLASSES}"""
     return Diagram(
-        name="overview",
+        name="two-pipelines",
         caption="Two pipelines, one registry",
         alt="Source data flows through the development pipeline into the registry; delivery takes a candidate "
         "through six gates, shadow and canary by writing the traffic split; the production pipeline loads verified "

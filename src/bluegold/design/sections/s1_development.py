@@ -12,6 +12,7 @@ from bluegold.design.brief import Brief
 from bluegold.design.diagrams import CLASSES, label
 from bluegold.design.facts import StageFact
 from bluegold.features.fields import FieldSpec
+from bluegold.features.system import History
 
 __all__ = ["stage_table", "write"]
 
@@ -104,7 +105,7 @@ def stage_table(brief: Brief, caption: str, stages: tuple[StageFact, ...]) -> Ta
     head = (
         ("Stage", "Does", "Gate") if brief.executive else ("Stage", "Does", "Inputs", "Outputs", "Gate", "On failure")
     )
-    return Table(caption=caption, head=head, rows=tuple(rows))
+    return Table(caption=caption, head=head, rows=tuple(rows), wide=(1, 2) if brief.executive else (1, 4))
 
 
 def _ports(ports: tuple[Port, ...]) -> str:
@@ -202,8 +203,7 @@ def _features(brief: Brief) -> list[Block]:
         (
             f"`{item.name}`",
             "history",
-            f"{brief.written(f'history:{item.name}', item.expression)} of the same {', '.join(item.by)}, "
-            f"last {_span(item.window)}",
+            f"{brief.written(f'history:{item.name}', item.expression)} of the same {_past(item)}",
             brief.definition(f"history:{item.name}", f"history {item.name}"),
         )
         for item in system.histories
@@ -236,6 +236,10 @@ def _features(brief: Brief) -> list[Block]:
         Table(caption="Features", head=("Feature", "Kind", "Definition", "Evidence"), rows=tuple(rows)),
         Bullets(items=items),
     ]
+
+
+def _past(item: History) -> str:
+    return f"{', '.join(item.by)}, last {_span(item.window)}"
 
 
 def _span(span: dt.timedelta) -> str:

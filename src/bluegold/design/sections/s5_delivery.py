@@ -154,7 +154,7 @@ def _report(brief: Brief, report: GateReport) -> tuple[Table | Paragraph, ...]:
             _limit(measure),
             _value(measure, measure.baseline),
             f"{measure.n:,}" if measure.n else "-",
-            f"{{{{{measure.verdict}}}}}",
+            f"{{{{{_shown(measure)}}}}}",
             measure.note or "-",
         )
         for measure in shown
@@ -170,16 +170,22 @@ def _report(brief: Brief, report: GateReport) -> tuple[Table | Paragraph, ...]:
     )
 
 
+def _shown(measure: Measure) -> str:
+    """A measure without a limit is shown, not judged."""
+    return "shown" if measure.limit is None and measure.verdict == "pass" else measure.verdict
+
+
 def _value(measure: Measure, value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:,.4g} {measure.unit}".rstrip()
+    number = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{number} {measure.unit}".rstrip()
 
 
 def _limit(measure: Measure) -> str:
     if measure.limit is None:
         return "-"
-    return f"{'≥' if measure.direction == '>=' else '≤'} {measure.limit:,.4g}"
+    return f"{'≥' if measure.direction == '>=' else '≤'} {measure.limit:,.6g}"
 
 
 def _rollout(brief: Brief) -> Bullets:

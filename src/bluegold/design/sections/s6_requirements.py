@@ -67,9 +67,10 @@ def requirement_table(brief: Brief, caption: str, rows: tuple[Row, ...]) -> Tabl
     """Threshold -> objective -> measured value -> verdict, with where it is answered and what measured it."""
     return Table(
         caption=caption,
-        head=("Id", "Requirement", "Threshold", "Objective", "Measured", "Verdict", "How", "Answered in"),
+        head=("Requirement", "Threshold", "Objective", "Measured", "Verdict", "How"),
         rows=tuple(_row(brief, row) for row in rows),
-        numeric=(2, 3, 4),
+        numeric=(1, 2, 3),
+        wide=(5,),
     )
 
 
@@ -80,12 +81,10 @@ def _row(brief: Brief, row: Row) -> tuple[str, ...]:
     how = row.evidence.method if row.evidence else item.method
     samples = f" (n = {row.evidence.samples:,})" if row.evidence else ""
     return (
-        f"**{item.id}**",
-        item.title,
+        f"**{item.id}** {item.title}",
         shown_limit(item, item.threshold) + changed,
         shown_limit(item, item.objective) + changed,
         measured,
         f"{{{{{row.verdict}}}}}",
-        f"{how}{samples}",
-        f"`{item.component}`, gate {item.gate}",
+        f"{how}{samples} `{item.component}`",
     )

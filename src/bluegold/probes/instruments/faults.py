@@ -15,7 +15,7 @@ from bluegold.production.operations.board import Cell, State
 
 __all__ = ["Drill", "Kill", "drill", "whole"]
 
-KILLS = 3
+KILLS = 2
 LIMIT_S = 30.0
 
 

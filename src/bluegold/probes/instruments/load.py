@@ -16,7 +16,10 @@ from bluegold.probes.instruments.client import Client, bodies
 __all__ = ["Answered", "Load"]
 
 CALLERS = ("ada", "grace", "")
-PAUSE_S = 0.003
+#: Connections of each caller.  The kernel spreads connections over the workers by chance; with so many, some are
+#: at every worker.
+EACH = 4
+PAUSE_S = 0.05
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +32,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load:
-    """One thread for each caller; a request that fails is counted and not repeated.
+    """Several threads for each caller; a request that fails is counted and not repeated.
 
     Args:
         bench: whose scratch server is asked.
@@ -48,7 +51,8 @@ class Load:
         self._keep = keep
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._ask, args=(caller,), name=f"load-{caller}", daemon=True) for caller in CALLERS
+            threading.Thread(target=self._ask, args=(caller,), name=f"load-{caller}", daemon=True)
+            for caller in CALLERS * EACH
         ]
 
     def __enter__(self) -> Load:

@@ -6,12 +6,13 @@ import io
 import statistics
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import polars as pl
+import polars as pl
 
-__all__ = ["GB", "arrow_bytes", "seconds", "tell"]
+from bluegold.probes.scratch import NotMeasured
+
+__all__ = ["GB", "arrow_bytes", "repeated", "seconds", "tell"]
 
 GB = 1e9
 
@@ -45,11 +46,28 @@ def seconds(work: Callable[[], Any], times: int = 3) -> float:
     return statistics.median(found)
 
 
-def tell(rows: int, size: int, what: str) -> str:
+def repeated(frame: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """A frame with exactly that many rows: its own, over again where they are too few to be timed.
+
+    Raises:
+        NotMeasured: it has none.
+
+    Example:
+        >>> import polars as pl
+        >>> repeated(pl.DataFrame({"a": [1, 2]}), 5)["a"].to_list()
+        [1, 2, 1, 2, 1]
+    """
+    if frame.is_empty():
+        raise NotMeasured("there is no row to measure with, after the contract refused what it refuses")
+    return pl.concat([frame] * -(-rows // frame.height)).head(rows)
+
+
+def tell(own: int, rows: int, size: int, what: str) -> str:
     """Which bytes a figure in s/GB counts.
 
     Example:
-        >>> tell(1000, 2_500_000, "Arrow bytes")
-        '1,000 rows, 2.5 MB of Arrow bytes, scaled to 1 GB'
+        >>> tell(569, 100_000, 3_200_000, "Arrow")
+        '569 rows repeated to 100,000, 3.2 MB of Arrow, scaled to 1 GB'
     """
-    return f"{rows:,} rows, {size / 1e6:,.1f} MB of {what}, scaled to 1 GB"
+    counted = f"{own:,} rows" if own >= rows else f"{own:,} rows repeated to {rows:,}"
+    return f"{counted}, {size / 1e6:,.1f} MB of {what}, scaled to 1 GB"

@@ -1,1 +1,1 @@
-"""Readers turn one kind of file into signals; which reader takes which file is one table."""
+"""Readers turn one kind of file into signals; which reader takes which file is one table in `table.py`."""

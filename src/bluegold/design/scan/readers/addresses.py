@@ -19,7 +19,7 @@ def scheme_of(text: str) -> str:
         >>> scheme_of("https://example.org"), scheme_of("see s3://bucket")
         ('', '')
     """
-    if text.startswith("models:/"):
+    if text.startswith("models:/") and len(text) > len("models:/"):
         return "models"
     found = _SCHEME.match(text)
     if not found:

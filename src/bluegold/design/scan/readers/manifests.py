@@ -15,7 +15,9 @@ from bluegold.design.scan.source import SourceFile
 __all__ = ["read_foreign", "read_go_mod", "read_package_json", "read_setup_py"]
 
 _OPTIONS = frozenset({"install_requires", "extras_require", "setup_requires", "tests_require"})
-_NODE_IMPORT = re.compile(r"""(?:\bfrom\s{0,20}|\brequire\(\s{0,20}|^\s{0,20}import\s{1,20})['"]([^'"./][^'"\s]{0,120})['"]""")
+_NODE_IMPORT = re.compile(
+    r"""(?:\bfrom\s{0,20}|\brequire\(\s{0,20}|^\s{0,20}import\s{1,20})['"]([^'"./][^'"\s]{0,120})['"]"""
+)
 _JVM_IMPORT = re.compile(r"\s{0,20}import\s+(?:static\s+)?([a-z][\w.]{2,200})")
 _GO_IMPORT = re.compile(r"""\s{0,20}(?:import\s+)?(?:[\w.]+\s+)?"([a-z0-9-]+\.[^"\s]{2,200})"\s*$""")
 
@@ -31,9 +33,7 @@ def read_setup_py(file: SourceFile) -> Iterator[Signal]:
         for keyword in call.keywords
         if keyword.arg in _OPTIONS
     }
-    nodes = [
-        keyword.value for call in found.calls for keyword in call.keywords if keyword.arg in _OPTIONS
-    ]
+    nodes = [keyword.value for call in found.calls for keyword in call.keywords if keyword.arg in _OPTIONS]
     named = set(wanted) - {""}
     if named:
         nodes.extend(

@@ -22,8 +22,13 @@ _COMMENT = re.compile(r"#[^\n]*")
 _IMAGE_KEYWORDS = frozenset({"image", "base_image", "image_uri", "container_image", "docker_image", "image_name"})
 _SHELL_KEYWORDS = frozenset({"bash_command", "command", "cmd"})
 _SHELL_CALLS = frozenset(
-    "os.system os.popen subprocess.run subprocess.Popen subprocess.call subprocess.check_call "
-    "subprocess.check_output".split()
+    [
+        *("os.system", "os.popen", "subprocess.run", "subprocess.Popen", "subprocess.call"),
+        *(
+            "subprocess.check_call",
+            "subprocess.check_output",
+        ),
+    ]
 )
 _ENVIRONMENT = frozenset({"os.getenv", "os.environ.get", "os.environ.setdefault", "os.environ"})
 _LOADERS = frozenset({"importlib.import_module", "__import__", "pytest.importorskip", "import_module"})
@@ -46,8 +51,8 @@ class Code:
 
     def imports(self, found: Outline) -> Iterator[Signal]:
         """Signals of the import statements; call this for all cells before :meth:`uses`."""
-        for node, guarded in sorted(found.imports, key=lambda item: item[0].lineno):
-            weight = 0.85 if guarded else 1.0
+        for node in sorted(found.imports, key=lambda item: item.lineno):
+            weight = 0.85 if id(node) in found.guarded else 1.0
             for bound, means, target in _targets(node):
                 head = target.partition(".")[0]
                 if head in self._index.modules and self._local.shadows(target, self._path):
@@ -63,9 +68,9 @@ class Code:
         for node in found.strings:
             yield from self._string(node)
         for item in found.subscripts:
-            if isinstance(item.slice, ast.Constant) and isinstance(item.slice.value, str):
-                if self._resolve(item.value) == "os.environ":
-                    yield Signal("env", item.slice.value, item.lineno, f"variable {item.slice.value[:80]}")
+            name = _text(item.slice)
+            if name and self._resolve(item.value) == "os.environ":
+                yield Signal("env", name, item.lineno, f"variable {name[:80]}")
 
     def _call(self, call: ast.Call) -> Iterator[Signal]:
         name = self._resolve(call.func)
@@ -126,9 +131,15 @@ class Code:
 def read_python(file: SourceFile, index: Index, local: LocalModules) -> Iterator[Signal]:
     """Signals of one Python file."""
     words = set(_WORD.findall(file.text))
-    interesting = bool(words & index.modules) or "://" in file.text or "environ" in words or "getenv" in words
     mentioned = commented(file.text, index)
-    if not (interesting or mentioned or '"""' in file.text or "'''" in file.text):
+    if not (
+        mentioned
+        or words & index.modules
+        or "://" in file.text
+        or "environ" in words
+        or "getenv" in words
+        or _documented(file.text, index)
+    ):
         return
     found = outline(file.text)
     if found is None:
@@ -156,11 +167,16 @@ def commented(text: str, index: Index) -> list[tuple[int, int, str]]:
     found = []
     for match in _COMMENT.finditer(text):
         comment = match.group()[:2000]
-        if index.vocabulary.keys.intersection(re.findall(r"[a-z0-9]+", comment.lower())):
+        if index.vocabulary.knows(comment):
             start = text.rfind("\n", 0, match.start()) + 1
             column = len(text[start : match.start()].encode())
             found.append((text.count("\n", 0, match.start()) + 1, column, comment))
     return found
+
+
+def _documented(text: str, index: Index) -> bool:
+    """Whether a long string may name a technology."""
+    return ('"""' in text or "'''" in text) and index.vocabulary.knows(text)
 
 
 def _targets(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str, str]]:

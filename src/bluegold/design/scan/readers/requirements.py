@@ -69,9 +69,7 @@ def read_pyproject(file: SourceFile) -> Iterator[Signal]:
                 yield from _placed(file, requirement)
     groups = _table(document, ("tool", "poetry", "group")).values()
     tables = [group.get("dependencies") for group in groups if isinstance(group, dict)]
-    for path in _KEYED:
-        tables.append(_table(document, path))
-    for table in tables:
+    for table in (*tables, *(_table(document, path) for path in _KEYED)):
         yield from _keys(file, table)
     for requirement in _strings(_table(document, ("tool", "uv")).get("dev-dependencies")):
         yield from _placed(file, requirement)

@@ -10,19 +10,27 @@ from bluegold.design.scan.readers.names import package_signals
 from bluegold.design.scan.signals import EvidenceKind, Signal
 from bluegold.design.scan.source import SourceFile
 
-__all__ = ["command_signals", "read_makefile", "read_script"]
+__all__ = ["command_signals", "joined", "read_groovy", "read_makefile", "read_script"]
 
 _TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|&&|\|\||[;|&()]|[^\s;|&()'\"]+|['\"]")
 _BREAKS = frozenset({"&&", "||", ";", "|", "&", "(", ")"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _PREFIXES = frozenset(
-    "sudo exec time nohup env command then do else if while until ! { tini dumb-init -- set xvfb-run - @ + "
-    "ENTRYPOINT CMD call".split()
+    [
+        *("sudo", "exec", "time", "nohup", "env", "command", "then", "do", "else", "if", "while"),
+        *("until", "!", "{", "tini", "dumb-init", "--", "set", "xvfb-run", "-", "@", "+", "ENTRYPOINT"),
+        *(
+            "CMD",
+            "call",
+        ),
+    ]
 )
 _RUNNERS = frozenset({"poetry", "uv", "pipenv", "pdm", "hatch", "rye", "conda", "mamba", "micromamba"})
 _VALUE_FLAGS = frozenset({"-n", "--name", "-p", "--prefix", "--with", "--python", "--env-file", "-e", "--extra"})
 _FLAGS_ALONE = frozenset({"-d", "-i", "-t", "-it", "-ti", "-P", "--rm", "--detach", "--init", "--privileged", "--tty"})
 _PYTHON = re.compile(r"(?:.*/)?python[0-9.]*")
+_STEP = re.compile(r"""\b(?:sh|bat)\b[^'"]{0,40}(\'\'\'|\"\"\"|'|")(.*)""")
+_AGENT = re.compile(r"""\bimage\s{0,9}[:(]?\s{0,9}['"]([^'"\s]{1,200})['"]""")
 _INSTALL_WORDS = frozenset({"install", "add"})
 _PYPI_TOOLS = frozenset({"pip", "pip3", "uv", "poetry", "pdm", "pipenv", "conda", "mamba", "micromamba", "pipx"})
 _NPM_TOOLS = frozenset({"npm", "yarn", "pnpm"})
@@ -142,6 +150,26 @@ def read_makefile(file: SourceFile) -> Iterator[Signal]:
     for number, text in joined(file.lines):
         if text.startswith("\t"):
             yield from command_signals(text.strip(), number)
+
+
+def read_groovy(file: SourceFile) -> Iterator[Signal]:
+    """Signals of a Jenkinsfile: the commands of its shell steps, the images of its agents."""
+    block = ""
+    for number, line in enumerate(file.lines, 1):
+        text = line.strip()
+        if text.startswith(("//", "*", "/*")):
+            continue
+        if block:
+            yield from command_signals(text.partition(block)[0], number)
+            block = "" if block in text else block
+            continue
+        step = _STEP.search(text)
+        if step:
+            yield from command_signals(step[2].partition(step[1])[0], number)
+            block = step[1] if len(step[1]) == 3 and step[1] not in step[2] else ""
+        image = _AGENT.search(text)
+        if image:
+            yield Signal("image", image[1], number, f"image {image[1]}", scope="test")
 
 
 def joined(lines: list[str]) -> Iterator[tuple[int, str]]:

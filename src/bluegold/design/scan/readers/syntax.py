@@ -9,20 +9,33 @@ from typing import NamedTuple
 
 __all__ = ["Outline", "outline", "rough_imports"]
 
-#: nodes without anything of interest below them
-_LEAVES = (ast.Name, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop, ast.alias, ast.arg)
+#: fields that hold no code of interest: names, contexts, operators, annotations
+_BARE = frozenset(
+    [
+        *("ctx", "op", "ops", "id", "arg", "attr", "name", "names", "kind", "n", "s", "level", "module", "is_async"),
+        *("simple", "conversion", "type_comment", "annotation", "returns", "posonlyargs", "kwonlyargs", "vararg"),
+        *("kwarg", "tag", "rest", "asname", "type_ignores", "kwd_attrs", "type_params"),
+    ]
+)
+#: node class -> the fields to go on through
+_FIELDS: dict[type, tuple[str, ...]] = {
+    kind: tuple(name for name in kind._fields if name not in _BARE)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+} | {ast.arguments: ("defaults", "kw_defaults"), ast.Name: (), ast.Constant: ()}
 _ROUGH = re.compile(r"\s{0,40}(?:from\s+([A-Za-z_][\w.]*)\s+import\b|import\s+([A-Za-z_][\w.]*))")
 
 
 class Outline(NamedTuple):
     """What a module holds, in no particular order.
 
-    ``imports`` are import statements with whether a ``try`` guards them, ``strings`` the string
-    constants that are values, ``documents`` the strings that stand alone, ``spans`` the places of
+    ``imports`` are the import statements, ``guarded`` the ids of those inside a ``try``, ``strings`` the
+    string constants that are values, ``documents`` the strings that stand alone, ``spans`` the places of
     strings that hold a ``#``.
     """
 
-    imports: list[tuple[ast.Import | ast.ImportFrom, bool]]
+    imports: list[ast.Import | ast.ImportFrom]
+    guarded: set[int]
     calls: list[ast.Call]
     strings: list[ast.Constant]
     documents: list[ast.Constant]
@@ -44,47 +57,49 @@ def outline(text: str) -> Outline | None:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    found = Outline([], [], [], [], [], [])
-    stack: list[tuple[ast.AST, bool]] = [(tree, False)]
+    found = Outline([], set(), [], [], [], [], [])
+    stack: list[ast.AST | None] = [tree]
     while stack:
-        node, guarded = stack.pop()
-        if isinstance(node, ast.Constant):
-            _string(node, found)
+        node = stack.pop()
+        if node is None:
             continue
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            found.imports.append((node, guarded))
+        kind = node.__class__
+        if isinstance(node, ast.Constant):
+            _string(node, found.strings, found)
             continue
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            if isinstance(node.value.value, str):
-                found.documents.append(node.value)
-                _span(node.value, node.value.value, found)
+            _string(node.value, found.documents, found)
             continue
-        if isinstance(node, ast.Call):
-            found.calls.append(node)
-        elif isinstance(node, ast.Subscript):
-            found.subscripts.append(node)
-        stack.extend((child, guarded or isinstance(node, ast.Try)) for child in _children(node))
+        if kind in _KEPT:
+            _keep(node, found)
+        for name in _FIELDS.get(kind, ()):
+            value = getattr(node, name, None)
+            if value.__class__ is list:
+                stack.extend(value)
+            elif value is not None:
+                stack.append(value)
     return found
 
 
-def _children(node: ast.AST) -> Iterator[ast.AST]:
-    for value in node.__dict__.values():
-        if isinstance(value, list):
-            for item in value:
-                if isinstance(item, ast.AST) and not isinstance(item, _LEAVES):
-                    yield item
-        elif isinstance(value, ast.AST) and not isinstance(value, _LEAVES):
-            yield value
+_KEPT = frozenset({ast.Import, ast.ImportFrom, ast.Call, ast.Subscript, ast.Try})
 
 
-def _string(node: ast.Constant, found: Outline) -> None:
-    if isinstance(node.value, str):
-        found.strings.append(node)
-        _span(node, node.value, found)
+def _keep(node: ast.AST, found: Outline) -> None:
+    if isinstance(node, ast.Call):
+        found.calls.append(node)
+    elif isinstance(node, ast.Subscript):
+        found.subscripts.append(node)
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        found.imports.append(node)
+    elif isinstance(node, ast.Try):
+        found.guarded.update(id(inner) for inner in node.body)
 
 
-def _span(node: ast.Constant, value: str, found: Outline) -> None:
-    if "#" in value and node.end_lineno is not None and node.end_col_offset is not None:
+def _string(node: ast.Constant, into: list[ast.Constant], found: Outline) -> None:
+    if not isinstance(node.value, str):
+        return
+    into.append(node)
+    if "#" in node.value and node.end_lineno is not None and node.end_col_offset is not None:
         found.spans.append((node.lineno, node.col_offset, node.end_lineno, node.end_col_offset))
 
 

@@ -11,7 +11,7 @@ from bluegold.design.scan.readers.names import package_signals
 from bluegold.design.scan.readers.prose import comment_signals
 from bluegold.design.scan.readers.shell import command_signals
 from bluegold.design.scan.readers.yaml_lines import YamlLine, yaml_lines
-from bluegold.design.scan.signals import Scope, Signal
+from bluegold.design.scan.signals import EvidenceKind, Scope, Signal
 from bluegold.design.scan.source import SourceFile
 
 __all__ = ["read_yaml"]
@@ -21,11 +21,23 @@ _CI = re.compile(
     r"|\.travis\.ya?ml|bitbucket-pipelines\.yml|cloudbuild[^/]*|buildspec[^/]*|\.drone\.yml|\.github/actions/.*"
 )
 _SHELL_KEYS = frozenset(
-    "run script bash cmd command commands args entrypoint before_script after_script install pwsh inlineScript "
-    "sh cmds post-create-cmd".split()
+    [
+        *("run", "script", "bash", "cmd", "command", "commands", "args", "entrypoint", "before_script"),
+        *(
+            "after_script",
+            "install",
+            "pwsh",
+            "inlineScript",
+            "sh",
+            "cmds",
+            "post-create-cmd",
+        ),
+    ]
 )
 _LAUNCH_KEYS = frozenset({"command", "args", "entrypoint"})
-_IMAGE_KEYS = frozenset({"image", "baseImage", "base_image", "image_uri", "docker_image", "container_image", "container"})
+_IMAGE_KEYS = frozenset(
+    {"image", "baseImage", "base_image", "image_uri", "docker_image", "container_image", "container"}
+)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+|PGHOST")
 _GROUP = re.compile(r"(?:([a-z0-9.-]+)/)?(v\d+(?:(?:alpha|beta)\d+)?)")
 _CORE_GROUPS = frozenset({"", "apps", "batch", "autoscaling", "policy", "extensions"})
@@ -67,14 +79,14 @@ def _ci_scope(entry: YamlLine, signal: Signal) -> Scope | None:
 
 def _value(entry: YamlLine, *, ci: bool) -> Iterator[Signal]:
     key, value, line = entry.key, entry.value, entry.line
-    if key in _SHELL_KEYS and value and (not entry.item or " " in value or key not in _LAUNCH_KEYS or entry.line):
-        evidence = "deployment" if key in _LAUNCH_KEYS and not ci else None
-        yield from command_signals(value, line, evidence)  # type: ignore[arg-type] - one of two literals
-    elif key in _IMAGE_KEYS and value:
-        yield Signal("image", value, line, f"image {value[:120]}")
-    elif key == "repository" and entry.path[-2:-1] == ("image",):
-        yield Signal("image", value, line, f"image {value[:120]}")
-    elif key == "services" and entry.item and value:
+    if key in _SHELL_KEYS and value:
+        launched: EvidenceKind | None = "deployment" if key in _LAUNCH_KEYS and not ci else None
+        yield from command_signals(value, line, launched)
+    elif (
+        (key in _IMAGE_KEYS and value)
+        or (key == "repository" and entry.path[-2:-1] == ("image",))
+        or (key == "services" and entry.item and value)
+    ):
         yield Signal("image", value, line, f"image {value[:120]}")
     elif key == "uses" and "@" in value:
         name = value.partition("@")[0]
@@ -82,7 +94,7 @@ def _value(entry: YamlLine, *, ci: bool) -> Iterator[Signal]:
     elif key == "chart" and value:
         yield Signal("chart", value.rpartition("/")[2], line, f"chart {value}")
     yield from _variables(entry)
-    if entry.path and not entry.item or key:
+    if (entry.path and not entry.item) or key:
         yield Signal("setting", ".".join(entry.path[-4:]), line, f"{key}: {value[:60]}", extra=value)
 
 
@@ -124,5 +136,10 @@ def _resources(found: list[YamlLine]) -> Iterator[Signal]:
 
 def _conda(found: list[YamlLine]) -> Iterator[Signal]:
     for entry in found:
-        if entry.item and entry.value and not entry.block and entry.path in {("dependencies",), ("dependencies", "pip")}:
+        if (
+            entry.item
+            and entry.value
+            and not entry.block
+            and entry.path in {("dependencies",), ("dependencies", "pip")}
+        ):
             yield from package_signals(entry.value.rpartition("::")[2], entry.line)
