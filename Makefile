@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/bluegold demo $(DEMO_ARGS)
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(TEST_ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "slow or not slow" $(TEST_ARGS)
 
 check: lint types rules test
 

@@ -75,3 +75,17 @@ def test_a_killed_writer_leaves_the_store_usable_and_undoes_its_batch(tmp_path: 
     assert store.get(b"lost") is None
     store.put(b"next", b"1")
     store.close()
+
+
+def test_a_copy_holds_what_was_there_and_goes_its_own_way() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = KeyValueLmdb(Path(folder) / "a")
+        store.put(b"k", b"before")
+        store.copy(Path(folder) / "b")
+        store.put(b"k", b"after")
+        copy = KeyValueLmdb(Path(folder) / "b")
+        assert copy.get(b"k") == b"before"
+        copy.put(b"new", b"1")
+        assert store.get(b"new") is None
+        copy.close()
+        store.close()

@@ -95,7 +95,7 @@ def _signature() -> inspect.Signature:
     return inspect.Signature(found)
 
 
-design.__signature__ = _signature()  # type: ignore[attr-defined]
+design.__signature__ = _signature()  # type: ignore[attr-defined]  # typer reads it, mypy does not know it
 design.__annotations__ = {name: part.annotation for name, part in _signature().parameters.items()}
 
 

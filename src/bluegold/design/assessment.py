@@ -35,7 +35,7 @@ _EXPECTED: tuple[tuple[Section, str, tuple[str, ...]], ...] = (
     ("S4", "a model registry", ("registry", "tracking")),
     ("S5", "continuous integration", ("ci",)),
     ("S5", "containers or another deployment unit", ("container", "deploy")),
-    ("S5", "staged delivery", ("delivery", "rollout")),
+    ("S5", "staged delivery", ("delivery", "rollout", "cd")),
     ("S6", "fairness or explainability checks", ("fairness", "explain")),
 )
 

@@ -83,13 +83,7 @@ def document(
         UsageError: a format, variant or language that does not exist.
         WorkspaceError: the folder cannot be written.
     """
-    for given, allowed, what in (
-        (fmt, _FORMATS, "format"),
-        (variant, _VARIANTS, "variant"),
-        (lang, _LANGUAGES, "language"),
-    ):
-        if given not in allowed:
-            raise UsageError(f"there is no {what} '{given}'", way_out=f"use one of {', '.join(allowed)}")
+    _known(fmt, variant, lang)
     findings: tuple[Finding, ...] = ()
     if repo is not None:
         from bluegold.design.scan import scan
@@ -99,6 +93,21 @@ def document(
     design = compose(subject, workspace, findings, executive=variant == "executive", lang=tongue)
     words = Words(tongue)
     files = _rendered(design, words, fmt, _tokens(repo)) | annexes(design.brief, design.packet, words)
+    _write(out, files)
+    return tuple(out / name for name in files)
+
+
+def _known(fmt: str, variant: str, lang: str) -> None:
+    for given, allowed, what in (
+        (fmt, _FORMATS, "format"),
+        (variant, _VARIANTS, "variant"),
+        (lang, _LANGUAGES, "language"),
+    ):
+        if given not in allowed:
+            raise UsageError(f"there is no {what} '{given}'", way_out=f"use one of {', '.join(allowed)}")
+
+
+def _write(out: Path, files: dict[str, bytes]) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "stages").mkdir(exist_ok=True)
@@ -110,7 +119,6 @@ def document(
             why=error.strerror or str(error),
             way_out="choose another folder with --out, or fix its rights or free space",
         ) from error
-    return tuple(out / name for name in files)
 
 
 def held(files: tuple[Path, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any, TypedDict, Unpack
 
 import polars as pl
 
+from bluegold.core.errors import UsageError
 from bluegold.core.nouns import ModelVersion
 from bluegold.core.settings import settings
 from bluegold.core.workspace import Workspace
@@ -103,6 +104,47 @@ def develop(system: System, workspace: Workspace, registry: Registry, **options:
         RegistryError: the registry refuses the version.
     """
     data = options.get("data") or system.load()
+    found = _run(system, data, workspace, registry, options)
+    version = registry.versions.get(found["integration"]["ref"])
+    program = FeatureProgram.from_json(registry.versions.artefact(version.ref, "program.json"))
+    publish(program, data, workspace, digest=version.lineage.data, until=options.get("history_until"))
+    return version
+
+
+def develop_through(
+    stage: str, system: System, workspace: Workspace, registry: Registry, **options: Unpack[Options]
+) -> None:
+    """Run S1 up to one stage, as a scheduler does that gives every stage a task of its own.
+
+    Args:
+        stage: name of the last stage to run; finished ones before it are reused.
+        system: the definition.
+        workspace: the workspace that the tasks share.
+        registry: where a version is registered when the stage is far enough.
+        options: see :class:`Options`.
+
+    Raises:
+        UsageError: there is no such stage.
+        BluegoldError: as :func:`develop`.
+    """
+    names = [one.contract.name for one in STAGES]
+    if stage not in names:
+        raise UsageError(f"there is no stage '{stage}'", way_out=f"use one of {', '.join(names)}")
+    if stage == names[-1]:
+        develop(system, workspace, registry, **options)
+        return
+    data = options.get("data") or system.load()
+    _run(system, data, workspace, registry, options, STAGES[: names.index(stage) + 1])
+
+
+def _run(
+    system: System,
+    data: Data,
+    workspace: Workspace,
+    registry: Registry,
+    options: Options,
+    stages: tuple[Stage, ...] = STAGES,
+) -> dict[str, Any]:
     parts = definition(system)
     artefacts = Artefacts(connect(settings().object_url or "files", "object", workspace))
     given = _given(data, options.get("production"), artefacts)
@@ -114,11 +156,7 @@ def develop(system: System, workspace: Workspace, registry: Registry, **options:
     def context(take: Callable[[str], Any], note: Callable[[str], None]) -> StageContext:
         return StageContext(system, workspace, registry, origin, take, note)
 
-    found = runner.run(STAGES, context, given, parts, origin)
-    version = registry.versions.get(found["integration"]["ref"])
-    program = FeatureProgram.from_json(registry.versions.artefact(version.ref, "program.json"))
-    publish(program, data, workspace, digest=origin.data, until=options.get("history_until"))
-    return version
+    return runner.run(stages, context, given, parts, origin)
 
 
 def _given(data: Data, production: pl.DataFrame | None, artefacts: Artefacts) -> dict[str, str]:

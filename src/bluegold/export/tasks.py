@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from bluegold.core.nouns import Noun
@@ -32,12 +33,12 @@ def tasks(system: Path, workspace: Path) -> tuple[Task, ...]:
     found: list[Task] = []
     for stage in STAGES:
         contract = stage.contract
-        command = ("bluegold", "develop", "--system", str(system), "--workspace", str(workspace))
+        command = (sys.executable, "-m", "bluegold.export.stage", contract.name)
         found.append(
             Task(
                 name=contract.name.replace(" ", "_").replace("/", "_").replace("-", "_").lower(),
                 purpose=contract.purpose,
-                command=(*command, "--stop-after", contract.name),
+                command=(*command, "--system", str(system), "--workspace", str(workspace)),
                 needs=(found[-1].name,) if found else (),
                 timeout_s=contract.timeout_s,
                 retries=contract.retries,

@@ -254,4 +254,4 @@ class Bench:
 
     def _served(self) -> Scratch:
         blue = self.version  # nothing but production is served
-        return self._undo.enter_context(served(self._undo.enter_context(self.copy()), blue))
+        return self._undo.enter_context(served(self._undo.enter_context(self.copy()), blue, self.workspace.online))

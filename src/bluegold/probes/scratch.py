@@ -60,7 +60,7 @@ class Scratch:
 
 
 def copied(source: Workspace, root: Path, artefacts: Iterable[str]) -> Workspace:
-    """Copy what a server of its own needs: keys, registry, online features and some artefacts.
+    """Copy keys, registry and some artefacts; decisions and online features stay behind.
 
     Args:
         source: the workspace; it is only read.
@@ -88,7 +88,6 @@ def copied(source: Workspace, root: Path, artefacts: Iterable[str]) -> Workspace
             os.link(original, target)
         except OSError:
             shutil.copyfile(original, target)
-    _copy_online(source.online, space.online)
     return space
 
 
@@ -104,12 +103,18 @@ def _copy_online(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def served(space: Workspace, blue: ModelVersion) -> Iterator[Scratch]:
+def served(space: Workspace, blue: ModelVersion, online: Path) -> Iterator[Scratch]:
     """Serve a copy with worker processes on a free loopback port; Blue answers alone.
+
+    Args:
+        space: the copy.
+        blue: the version in production.
+        online: the original's online features; they are copied.
 
     Raises:
         ServingError: the server does not start.
     """
+    _copy_online(online, space.online)
     with Registry.open(space, actor=ACTOR) as registry:
         twin = registry.versions.register(
             blue.model,

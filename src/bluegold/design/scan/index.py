@@ -69,6 +69,7 @@ class Index:
             "command": Lookup((name, row) for row in rows for name in row.commands),
             "text": Lookup((name, row) for row in rows for name in row.texts),
             "mention": Lookup((f"{row.kind}/{row.technology}", row) for row in rows),
+            "file": Lookup((f"{row.kind}/{row.technology}", row) for row in rows),
         }
         self._calls: dict[str, list[tuple[CallSign, Detector]]] = {}
         self._settings: dict[str, list[tuple[SettingSign, Detector]]] = {}
@@ -82,6 +83,7 @@ class Index:
         self.vocabulary = Vocabulary(rows)
         self.texts = tuple(sorted(self._tables["text"].names))
         self.commands = self._tables["command"].names
+        self.settings = frozenset(self._settings)
         self.modules = self._imports.heads | {name.split(".")[0] for name in self._calls if name[0] != "."}
         self.methods = frozenset(name[1:] for name in self._calls if name[0] == ".")
         self._finders: dict[Channel, Callable[[Signal], Rows]] = {

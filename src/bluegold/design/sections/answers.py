@@ -124,29 +124,7 @@ def _edges(brief: Brief) -> Table:
 def _scenarios(brief: Brief) -> list[Block]:
     return [
         Paragraph(text=brief.say("A request, as it normally goes:")),
-        Diagram(
-            name="scenario-request",
-            caption="A governed prediction",
-            alt="The client posts a row; the worker decodes, cleanses, computes features, routes and scores it, writes "
-            "the decision record, and answers only after the record is on disk.",
-            source="\n".join(
-                (
-                    "sequenceDiagram",
-                    "  participant C as Client",
-                    "  participant W as Worker",
-                    "  participant O as Online store",
-                    "  participant L as Decision log",
-                    "  C->>W: POST /v1/predict",
-                    "  W->>W: decode, cleanse",
-                    "  W->>O: histories and look-ups",
-                    "  O-->>W: values",
-                    "  W->>W: route, score",
-                    "  W->>L: decision record",
-                    "  L-->>W: on disk, in the chain",
-                    "  W-->>C: value, version, colour, flags",
-                )
-            ),
-        ),
+        _request_diagram(),
         Paragraph(text=_rollback_text(brief)),
         _rollback_diagram(brief),
         Paragraph(
@@ -155,29 +133,59 @@ def _scenarios(brief: Brief) -> list[Block]:
             + brief.say("and full capacity is back in")
             + f" {brief.shown('NF-2')}."
         ),
-        Diagram(
-            name="scenario-worker",
-            caption="A worker is killed",
-            alt="A worker dies; the supervisor is told by the kernel, marks the loss, starts a replacement that "
-            "verifies and loads the version in force, and the other worker answers meanwhile.",
-            source="\n".join(
-                (
-                    "sequenceDiagram",
-                    "  participant C as Client",
-                    "  participant A as Worker A",
-                    "  participant B as Worker B",
-                    "  participant S as Supervisor",
-                    "  A--xS: killed",
-                    "  S->>S: loss recorded",
-                    "  C->>B: POST /v1/predict",
-                    "  B-->>C: answer",
-                    "  S->>A: start again",
-                    "  A->>A: verify signature, load",
-                    "  A-->>S: pulse, revision applied",
-                )
-            ),
-        ),
+        _worker_diagram(),
     ]
+
+
+def _request_diagram() -> Diagram:
+    return Diagram(
+        name="scenario-request",
+        caption="A governed prediction",
+        alt="The client posts a row; the worker decodes, cleanses, computes features, routes and scores it, writes "
+        "the decision record, and answers only after the record is on disk.",
+        source="\n".join(
+            (
+                "sequenceDiagram",
+                "  participant C as Client",
+                "  participant W as Worker",
+                "  participant O as Online store",
+                "  participant L as Decision log",
+                "  C->>W: POST /v1/predict",
+                "  W->>W: decode, cleanse",
+                "  W->>O: histories and look-ups",
+                "  O-->>W: values",
+                "  W->>W: route, score",
+                "  W->>L: decision record",
+                "  L-->>W: on disk, in the chain",
+                "  W-->>C: value, version, colour, flags",
+            )
+        ),
+    )
+
+
+def _worker_diagram() -> Diagram:
+    return Diagram(
+        name="scenario-worker",
+        caption="A worker is killed",
+        alt="A worker dies; the supervisor is told by the kernel, marks the loss, starts a replacement that "
+        "verifies and loads the version in force, and the other worker answers meanwhile.",
+        source="\n".join(
+            (
+                "sequenceDiagram",
+                "  participant C as Client",
+                "  participant A as Worker A",
+                "  participant B as Worker B",
+                "  participant S as Supervisor",
+                "  A--xS: killed",
+                "  S->>S: loss recorded",
+                "  C->>B: POST /v1/predict",
+                "  B-->>C: answer",
+                "  S->>A: start again",
+                "  A->>A: verify signature, load",
+                "  A-->>S: pulse, revision applied",
+            )
+        ),
+    )
 
 
 def _rolled_back(brief: Brief) -> tuple[str, str, str]:

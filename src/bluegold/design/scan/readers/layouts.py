@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -38,6 +37,10 @@ class Layouts:
             for row in detectors
             for sign in row.files
         ]
+        self._exact: dict[str, list[_Row]] = {}
+        for row in self._rows:
+            self._exact.setdefault(row.sign.path.rpartition("/")[2], []).append(row)
+        self._globs = [row for row in self._rows if set(row.sign.path.rpartition("/")[2]) & set("*[")]
         self._by_name: dict[str, list[_Row]] = {}
 
     def names_only(self, path: str) -> Iterator[Signal]:
@@ -62,7 +65,7 @@ class Layouts:
         name = path.rpartition("/")[2]
         known = self._by_name.get(name)
         if known is None:
-            known = [row for row in self._rows if row.base.fullmatch(name)]
+            known = self._exact.get(name, []) + [row for row in self._globs if row.base.fullmatch(name)]
             if len(self._by_name) < 50_000:
                 self._by_name[name] = known
         return [row for row in known if row.path.fullmatch(path)]
@@ -77,10 +80,12 @@ class Layouts:
 def _signal(row: _Row, line: int, path: str) -> Signal:
     evidence: EvidenceKind = "deployment" if row.detector.kind in DEPLOYED else "configuration"
     slot = f"{row.detector.kind}/{row.detector.technology}"
-    return Signal("mention", slot, line, f"file {path.rpartition('/')[2]}", evidence=evidence)
+    return Signal("file", slot, line, f"file {path.rpartition('/')[2]}", evidence=evidence)
 
 
 def _first(file: SourceFile, pattern: re.Pattern[str]) -> int:
+    if not pattern.search(file.text):
+        return 0
     marked = file.path.endswith((".yaml", ".yml"))
     for number, line in enumerate(file.lines, 1):
         if line.lstrip().startswith(("#", "//", ";")) and not (marked and line.startswith("# PIPELINE DEFINITION")):
@@ -104,9 +109,11 @@ def _base(pattern: str) -> re.Pattern[str]:
 
 
 def _segment(part: str) -> str:
-    return fnmatch.translate(part).removeprefix("(?s:").removesuffix(")\\Z").replace(".*", "[^/]*")
+    """One name with ``*`` and ``[...]`` as an expression that stays within a folder."""
+    pieces = re.split(r"(\*|\[[^\]]+\])", part)
+    return "".join("[^/]*" if piece == "*" else piece if piece[:1] == "[" else re.escape(piece) for piece in pieces)
 
 
 def _line(pattern: str) -> re.Pattern[str]:
-    """A sign's expression held against one line at a time, so that it never runs over line ends."""
-    return re.compile(pattern)
+    """A sign's expression; blanks never run over the end of a line."""
+    return re.compile(pattern.replace(r"\s", r"[ \t]"), re.MULTILINE)

@@ -68,7 +68,7 @@ def read_notebook(file: SourceFile, index: Index, local: LocalModules) -> Iterat
     cells = book.cells or [cell for sheet in book.worksheets for cell in sheet.cells]
     if not cells:
         return
-    yield Signal("mention", "notebook/jupyter", 1, f"notebook of {len(cells)} cells", evidence="configuration")
+    yield Signal("file", "notebook/jupyter", 1, f"notebook of {len(cells)} cells", evidence="configuration")
     places = _Places(file.text, cells)
     python = book.language() in {"python", ""}
     code = Code(index, local, file.path)

@@ -27,6 +27,8 @@ def mention_signals(text: str, index: Index, first_line: int) -> Iterator[Signal
 
 def comment_signals(file: SourceFile, index: Index, markers: tuple[str, ...] = ("#",)) -> Iterator[Signal]:
     """Mentions in the comments of a file whose comments run to the end of the line."""
+    if not any(marker in file.text for marker in markers) or not index.vocabulary.knows(file.text):
+        return
     for number, line in enumerate(file.lines, 1):
         for marker in markers:
             at = line.find(marker)

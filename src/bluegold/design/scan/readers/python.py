@@ -66,7 +66,7 @@ class Code:
         for call in found.calls:
             yield from self._call(call)
         for node in found.strings:
-            yield from self._string(node)
+            yield from self._string(node, begins=id(node) in found.starts)
         for item in found.subscripts:
             name = _text(item.slice)
             if name and self._resolve(item.value) == "os.environ":
@@ -105,10 +105,10 @@ class Code:
             elif value and keyword.arg:
                 yield Signal("setting", keyword.arg, keyword.value.lineno, f"{keyword.arg}={value[:60]}", extra=value)
 
-    def _string(self, node: ast.Constant) -> Iterator[Signal]:
+    def _string(self, node: ast.Constant, *, begins: bool) -> Iterator[Signal]:
         value = str(node.value)
         scheme = scheme_of(value) if ":/" in value[:60] else ""
-        if scheme:
+        if scheme and (begins or not value.endswith("://")):
             yield Signal("url", scheme, node.lineno, f"address {scheme}:")
         for text in self._index.texts:
             if text in value:

@@ -18,10 +18,11 @@ _PAIR = re.compile(r"""\s{0,80}(?:export\s+)?["']?([\w.$-]{1,120})["']?\s{0,20}[
 
 def read_settings(file: SourceFile, index: Index) -> Iterator[Signal]:
     """Signals of the ``key = value`` and ``key: value`` lines of a file."""
+    texts = () if file.name.endswith(".toml") else tuple(text for text in index.texts if text in file.text)
     for number, line in enumerate(file.lines, 1):
         if line.lstrip().startswith(("#", ";", "//")):
             continue
-        for text in index.texts:
+        for text in texts:
             if text in line:
                 yield Signal("text", text, number, f"text {text}")
         found = _PAIR.match(line)

@@ -34,6 +34,18 @@ _AGENT = re.compile(r"""\bimage\s{0,9}[:(]?\s{0,9}['"]([^'"\s]{1,200})['"]""")
 _INSTALL_WORDS = frozenset({"install", "add"})
 _PYPI_TOOLS = frozenset({"pip", "pip3", "uv", "poetry", "pdm", "pipenv", "conda", "mamba", "micromamba", "pipx"})
 _NPM_TOOLS = frozenset({"npm", "yarn", "pnpm"})
+#: options of package installers that are followed by a value, which is no package
+_TAKES_A_VALUE = frozenset(
+    {"-r", "-c", "-f", "-i", "-n"}
+    | {
+        f"--{name}"
+        for name in (
+            "index-url",
+            "extra-index-url",
+            "target",
+        )
+    }
+)
 
 
 def command_signals(text: str, line: int, evidence: EvidenceKind | None = None) -> Iterator[Signal]:
@@ -116,7 +128,7 @@ def _installs(program: str, words: list[str], line: int) -> Iterator[Signal]:
     skip = False
     for word in words[at + 1 :]:
         if skip or word.startswith("-"):
-            skip = not skip and word in {"-r", "-c", "-f", "-i", "-n", "--index-url", "--extra-index-url", "--target"}
+            skip = not skip and word in _TAKES_A_VALUE
             continue
         if program in _NPM_TOOLS:
             name = word if word.startswith("@") else word.partition("@")[0]

@@ -30,8 +30,8 @@ class Outline(NamedTuple):
     """What a module holds, in no particular order.
 
     ``imports`` are the import statements, ``guarded`` the ids of those inside a ``try``, ``strings`` the
-    string constants that are values, ``documents`` the strings that stand alone, ``spans`` the places of
-    strings that hold a ``#``.
+    string constants that are values, ``documents`` the strings that stand alone, ``starts`` the
+    ids of strings that a longer text begins with, ``spans`` the places of strings that hold a ``#``.
     """
 
     imports: list[ast.Import | ast.ImportFrom]
@@ -40,6 +40,7 @@ class Outline(NamedTuple):
     strings: list[ast.Constant]
     documents: list[ast.Constant]
     subscripts: list[ast.Subscript]
+    starts: set[int]
     spans: list[tuple[int, int, int, int]]
 
 
@@ -57,7 +58,7 @@ def outline(text: str) -> Outline | None:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    found = Outline([], set(), [], [], [], [], [])
+    found = Outline([], set(), [], [], [], [], set(), [])
     stack: list[ast.AST | None] = [tree]
     while stack:
         node = stack.pop()
@@ -81,7 +82,7 @@ def outline(text: str) -> Outline | None:
     return found
 
 
-_KEPT = frozenset({ast.Import, ast.ImportFrom, ast.Call, ast.Subscript, ast.Try})
+_KEPT = frozenset({ast.Import, ast.ImportFrom, ast.Call, ast.Subscript, ast.Try, ast.JoinedStr, ast.BinOp})
 
 
 def _keep(node: ast.AST, found: Outline) -> None:
@@ -93,6 +94,10 @@ def _keep(node: ast.AST, found: Outline) -> None:
         found.imports.append(node)
     elif isinstance(node, ast.Try):
         found.guarded.update(id(inner) for inner in node.body)
+    elif isinstance(node, ast.JoinedStr):
+        found.starts.update(id(part) for part in node.values[:1])
+    elif isinstance(node, ast.BinOp):
+        found.starts.add(id(node.left))
 
 
 def _string(node: ast.Constant, into: list[ast.Constant], found: Outline) -> None:

@@ -38,7 +38,7 @@ _LAUNCH_KEYS = frozenset({"command", "args", "entrypoint"})
 _IMAGE_KEYS = frozenset(
     {"image", "baseImage", "base_image", "image_uri", "docker_image", "container_image", "container"}
 )
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+|PGHOST")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+")
 _GROUP = re.compile(r"(?:([a-z0-9.-]+)/)?(v\d+(?:(?:alpha|beta)\d+)?)")
 _CORE_GROUPS = frozenset({"", "apps", "batch", "autoscaling", "policy", "extensions"})
 _OTHER_GROUPS = frozenset({"backstage.io", "devfile.io", "skaffold", "config.gatekeeper.sh", "kind.x-k8s.io", "k3d.io"})
@@ -49,16 +49,16 @@ _FROM_OUTSIDE = re.compile(r"\$\{\{\s{0,5}(secrets|vars)\.|\$\(|\$[A-Za-z{]")
 def read_yaml(file: SourceFile, index: Index) -> Iterator[Signal]:
     """Signals of one YAML file."""
     found = list(yaml_lines(file.lines))
+    texts = tuple(text for text in index.texts if text in file.text)
     ci = bool(_CI.fullmatch(file.path))
     yield from _resources(found)
     for entry in found:
-        signals = _text_line(entry) if entry.block else _value(entry, ci=ci)
+        signals = _text_line(entry) if entry.block else _value(entry, index, ci=ci)
         for signal in signals:
             yield signal._replace(scope=_ci_scope(entry, signal)) if ci else signal
-        if not entry.block:
-            for text in index.texts:
-                if text in entry.value:
-                    yield Signal("text", text, entry.line, f"text {text}")
+        for text in texts:
+            if text in entry.value and not entry.block:
+                yield Signal("text", text, entry.line, f"text {text}")
     if _CONDA.fullmatch(file.name):
         yield from _conda(found)
     if file.name in {"Chart.yaml", "requirements.yaml"}:
@@ -77,7 +77,7 @@ def _ci_scope(entry: YamlLine, signal: Signal) -> Scope | None:
     return None
 
 
-def _value(entry: YamlLine, *, ci: bool) -> Iterator[Signal]:
+def _value(entry: YamlLine, index: Index, *, ci: bool) -> Iterator[Signal]:
     key, value, line = entry.key, entry.value, entry.line
     if key in _SHELL_KEYS and value:
         launched: EvidenceKind | None = "deployment" if key in _LAUNCH_KEYS and not ci else None
@@ -93,18 +93,19 @@ def _value(entry: YamlLine, *, ci: bool) -> Iterator[Signal]:
         yield Signal("action", name, line, f"action {name}")
     elif key == "chart" and value:
         yield Signal("chart", value.rpartition("/")[2], line, f"chart {value}")
-    yield from _variables(entry)
-    if (entry.path and not entry.item) or key:
+    if value or "_" in key:
+        yield from _variables(entry)
+    if key in index.settings:
         yield Signal("setting", ".".join(entry.path[-4:]), line, f"{key}: {value[:60]}", extra=value)
 
 
 def _variables(entry: YamlLine) -> Iterator[Signal]:
-    name, _, given = entry.value.partition("=")
-    if _VARIABLE.fullmatch(entry.key):
+    if "_" in entry.key and _VARIABLE.fullmatch(entry.key):
         yield Signal("env", entry.key, entry.line, f"variable {entry.key}")
-    elif _VARIABLE.fullmatch(name) and (entry.item or entry.key == "name"):
+    name, _, given = entry.value.partition("=")
+    if (entry.item or entry.key == "name") and _VARIABLE.fullmatch(name):
         yield Signal("env", name, entry.line, f"variable {name}")
-    for text in (entry.value, given):
+    for text in (entry.value, given) if ":/" in entry.value else ():
         scheme = scheme_of(text.strip("\"'"))
         if scheme:
             yield Signal("url", scheme, entry.line, f"address {scheme}:")

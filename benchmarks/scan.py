@@ -1,0 +1,151 @@
+"""Precision and recall of `bluegold scan` over small labelled repositories.
+
+Each file of `scan_fixtures/` is one repository with the labels a person gave it: what is used, what is
+only declared, what is only mentioned.  A technology counts as found when its strongest usage is the
+labelled one.  Exit status 1 when precision or recall is below 0.95.
+
+    python benchmarks/scan.py [--errors] [--speed]
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from bluegold.design.scan import scan, vocabulary
+from bluegold.design.scan.summary import technologies
+
+__all__ = ["FIXTURES", "Repository", "Score", "found_in", "grow", "read_repository", "score"]
+
+FIXTURES = Path(__file__).parent / "scan_fixtures"
+USAGES = ("used", "declared", "mentioned")
+WANTED = 0.95
+
+
+class Repository(NamedTuple):
+    """A labelled repository: technology -> usage, path -> content."""
+
+    name: str
+    labels: dict[str, str]
+    files: dict[str, bytes]
+
+
+class Score(NamedTuple):
+    """Counts over all repositories."""
+
+    right: int
+    wrong: int
+    missed: int
+
+    @property
+    def precision(self) -> float:
+        """Share of what was said that is right."""
+        return self.right / max(self.right + self.wrong, 1)
+
+    @property
+    def recall(self) -> float:
+        """Share of what is there that was said."""
+        return self.right / max(self.right + self.missed, 1)
+
+
+def read_repository(path: Path) -> Repository:
+    """Read one fixture: a sentence, `used:`, `declared:`, `mentioned:` lines, then `=== path` and content."""
+    head, *parts = path.read_text(encoding="utf-8").split("\n=== ")
+    labels: dict[str, str] = {}
+    for line in head.split("\n"):
+        usage, _, names = line.partition(": ")
+        if usage in USAGES:
+            labels |= {name.strip(): usage for name in names.split(",") if name.strip()}
+    files = {}
+    for part in parts:
+        name, _, text = part.partition("\n")
+        if text.startswith("!utf16\n"):
+            files[name] = text.removeprefix("!utf16\n").replace("\n", "\r\n").encode("utf-16")
+        else:
+            files[name] = text.encode()
+    return Repository(path.stem, labels, files)
+
+
+def grow(repository: Repository, folder: Path) -> None:
+    """Write a repository's files below a folder."""
+    for name, data in repository.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def found_in(repository: Repository) -> dict[str, str]:
+    """Technology -> strongest usage that the scan gives."""
+    with tempfile.TemporaryDirectory() as folder:
+        grow(repository, Path(folder))
+        found: dict[str, str] = {}
+        for seen in technologies(scan(Path(folder))):
+            known = found.get(seen.technology, "mentioned")
+            found[seen.technology] = min(known, seen.usage, key=USAGES.index)
+    return found
+
+
+def score(repositories: list[Repository], usages: tuple[str, ...] = USAGES, *, errors: bool = False) -> Score:
+    """Compare labels and findings of these usages, both as (repository, technology, usage)."""
+    right = wrong = missed = 0
+    for repository in repositories:
+        said = {item for item in found_in(repository).items() if item[1] in usages}
+        true = {item for item in repository.labels.items() if item[1] in usages}
+        right, wrong, missed = right + len(said & true), wrong + len(said - true), missed + len(true - said)
+        if errors and said != true:
+            sys.stdout.write(f"  {repository.name}: wrong {sorted(said - true)} missed {sorted(true - said)}\n")
+    return Score(right, wrong, missed)
+
+
+def speed(files: int = 10_000) -> tuple[float, int]:
+    """Seconds and findings for a generated tree of that many files of common kinds and sizes."""
+    body = "".join(f"    total_{i} = compute(value, {i})  # step {i}\n    rows.append(total_{i})\n" for i in range(40))
+    python = f'"""Module."""\nimport os\nimport torch\nimport pandas as pd\n\n\ndef work(value, rows):\n{body}'
+    plain = f"import os\nimport sys\n\n\ndef work(value, rows):\n{body}"
+    kinds = {
+        "uses.py": python,
+        "plain.py": plain,
+        "more.py": plain,
+        "notes.md": "# Notes\nSome words about the system and PyTorch.\n" * 20,
+        "values.yaml": "".join(f"key_{i}:\n  inner: value\n  list: [a, b]\n" for i in range(30)),
+        "data.json": '{"a": 1}',
+        "page.html": "<p>text</p>" * 50,
+        "app.ts": 'import { a } from "./a";\nexport const b = a;\n' * 20,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(files):
+            name = list(kinds)[number % len(kinds)]
+            path = Path(folder) / f"part_{number % 100}" / f"unit_{number}_{name}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(kinds[name], encoding="utf-8")
+        started = time.perf_counter()
+        found = len(scan(Path(folder)))
+        return time.perf_counter() - started, found
+
+
+def main(arguments: list[str]) -> int:
+    """Print the figures; 1 when one is below what is wanted."""
+    repositories = [read_repository(path) for path in sorted(FIXTURES.glob("*.txt"))]
+    kinds = Counter(usage for repository in repositories for usage in repository.labels.values())
+    sys.stdout.write(f"{len(repositories)} repositories, {kinds.total()} labels {dict(kinds)}\n")
+    enough = True
+    for name, usages in (("used", ("used",)), ("used, declared, mentioned", USAGES)):
+        result = score(repositories, usages, errors="--errors" in arguments and usages == USAGES)
+        enough &= min(result.precision, result.recall) >= WANTED
+        sys.stdout.write(f"{name}: precision {result.precision:.3f}  recall {result.recall:.3f}  {result}\n")
+    labelled = {name for repository in repositories for name in repository.labels}
+    known = {name for names in vocabulary().values() for name in names}
+    sys.stdout.write(f"technologies known {len(known)}, met in the labels {len(known & labelled)}\n")
+    sys.stdout.write(f"never met: {sorted(known - labelled)}\nunknown labels: {sorted(labelled - known)}\n")
+    if "--speed" in arguments:
+        seconds, found = speed()
+        sys.stdout.write(f"10,000 files: {seconds:.1f} s, {found} findings\n")
+    return 0 if enough else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
