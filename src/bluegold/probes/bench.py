@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from bluegold.core.errors import BluegoldError, UsageError
-from bluegold.core.nouns import Evidence, ModelVersion, Requirement, now
+from bluegold.core.nouns import Evidence, ModelVersion, now
 from bluegold.core.plan import Plan
 from bluegold.core.workspace import Workspace
 from bluegold.features.program import FeatureProgram
@@ -182,10 +182,6 @@ class Bench:
         found = self.system.load()
         return Data(found.rows.head(SAMPLE_ROWS), found.tables, found.notes)
 
-    def requirement(self, identifier: str) -> Requirement:
-        """A requirement with this system's limits."""
-        return requirement(identifier, self.plan)
-
     def evidence(
         self, identifier: str, value: float | bool, *, samples: int, method: str, artefact: str = ""
     ) -> Evidence:
@@ -207,7 +203,7 @@ class Bench:
     def _evidence(
         self, identifier: str, value: float | bool | None, samples: int, method: str, artefact: str
     ) -> Evidence:
-        row = self.requirement(identifier)
+        row = requirement(identifier, self.plan)
         try:
             ref = self.newest.ref
         except BluegoldError:

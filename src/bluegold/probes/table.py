@@ -39,7 +39,7 @@ from bluegold.probes import (
 from bluegold.probes.bench import Bench
 from bluegold.probes.scratch import NotMeasured
 from bluegold.probes.unmeasured import UNMEASURED
-from bluegold.requirements.catalog import catalog
+from bluegold.requirements.catalog import catalog, requirement
 from bluegold.requirements.ledger import Ledger
 
 __all__ = ["PROBES", "prove"]
@@ -107,7 +107,7 @@ def prove(
     with bench:
         with suppress(NotMeasured):
             _ = bench.model  # several models are a wrong call, not a finding about each requirement
-        chosen = {bench.requirement(one).id for one in ids or ()}
+        chosen = {requirement(one, bench.plan).id for one in ids or ()}
         rows = [row.id for row in catalog(bench.plan) if row.id in chosen or not chosen]
         ledger = Ledger(bench.workspace.evidence)
         found = {}

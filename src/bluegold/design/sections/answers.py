@@ -20,7 +20,7 @@ _FAILURES = (
     (
         "slow loss of accuracy",
         "undetected drift",
-        "each version carries a profile; feature values and outcomes are kept with every decision",
+        "each version carries a profile, feature values and outcomes are kept with every decision; an alarm is NF-8",
         ("bluegold.features.profile", "Profile"),
     ),
     (
@@ -58,7 +58,7 @@ def write(brief: Brief) -> Section:
             caption="Symptom, cause, structural answer",
             head=("Symptom", "Cause", "Answer", "Evidence"),
             rows=tuple(
-                (f"**{symptom}**", cause, answer, brief.cites.cite(module_place(*place), answer))
+                (f"**{symptom}**", cause, _honest(brief, answer), brief.cites.cite(module_place(*place), answer))
                 for symptom, cause, answer, place in _FAILURES
             ),
         ),
@@ -70,6 +70,11 @@ def write(brief: Brief) -> Section:
         Bullets(items=risks(brief)),
     ]
     return Section(anchor="answers", label="", title="Failures, edge cases, scenarios", blocks=tuple(blocks))
+
+
+def _honest(brief: Brief, answer: str) -> str:
+    """An answer that leans on a requirement nobody measured says so."""
+    return f"{answer} {{{{needs instrumentation}}}}" if "NF-8" in answer and not brief.row("NF-8").evidence else answer
 
 
 def _edges(brief: Brief) -> Table:

