@@ -41,7 +41,7 @@ def measure(bench: Bench) -> Evidence:
 
 
 def _write(rows: pl.DataFrame, path: Path) -> None:
-    rows.write_parquet(path)
+    rows.write_parquet(path, compression="lz4")  # as batch scoring writes its results
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

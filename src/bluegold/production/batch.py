@@ -150,10 +150,14 @@ def _score_chunk(lane: Lane, frame: pl.DataFrame, before: int, parts: Path, numb
         pl.Series("score", scores, dtype=pl.Float64),
         pl.Series("value", values, dtype=pl.Boolean),
         pl.lit(lane.version).alias("version"),
-    ).rename({"_row": "row", "_flags": "flags"}).write_parquet(parts / f"scored-{number:06d}.parquet")
+    ).rename({"_row": "row", "_flags": "flags"}).write_parquet(
+        parts / f"scored-{number:06d}.parquet", compression="lz4"
+    )
     if cleaned.quarantine.height:
         refused = cleaned.quarantine.with_columns(pl.col("_row") + before)
-        refused.rename({"_row": "row", "_reasons": "reasons"}).write_parquet(parts / f"refused-{number:06d}.parquet")
+        refused.rename({"_row": "row", "_reasons": "reasons"}).write_parquet(
+            parts / f"refused-{number:06d}.parquet", compression="lz4"
+        )
     return _Total(
         rows=frame.height,
         scored=valid.height,
@@ -213,7 +217,7 @@ def _join(parts: Path, name: str, output: Path) -> None:
     if whole.suffix == ".csv":
         lazy.sink_csv(whole)
     else:
-        lazy.sink_parquet(whole)
+        lazy.sink_parquet(whole, compression="lz4")
     with whole.open("rb") as file:
         os.fsync(file.fileno())
     whole.replace(output)

@@ -10,6 +10,8 @@ from bluegold.design.scan.detector import Detector
 
 __all__ = ["Lookup", "PrefixLookup"]
 
+#: answers kept by one table
+REMEMBERED = 50_000
 Rows = tuple[Detector, ...]
 
 
@@ -43,7 +45,7 @@ class Lookup:
         if known is None:
             known = self._exact.get(name, ()) + tuple(row for pattern, row in self._globs if pattern.match(name))
             known = tuple(dict.fromkeys(known))
-            if len(name) < 200:
+            if len(name) < 200 and len(self._known) < REMEMBERED:
                 self._known[name] = known
         return known
 
@@ -81,7 +83,7 @@ class PrefixLookup:
             for end in range(len(parts), 0, -1):
                 found.extend(self._rows.get(self._separator.join(parts[:end]), ()))
             known = tuple(dict.fromkeys(found))
-            if len(name) < 200:
+            if len(name) < 200 and len(self._known) < REMEMBERED:
                 self._known[name] = known
         return known
 

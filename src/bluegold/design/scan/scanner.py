@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import warnings
 from collections import Counter
@@ -76,7 +77,7 @@ def survey(path: Path, *, limits: Limits | None = None, detectors: Iterable[Dete
     entries = list(walk(path, bounds, skipped))
     paths = [entry.path for entry in entries]
     rows = (*built_in(), *detectors)
-    context = Context(Index(rows), LocalModules(paths))
+    context = Context(_index(rows), LocalModules(paths))
     layouts = Layouts(rows, paths)
     vendored = _submodules(entries, skipped)
     found: list[Finding] = []
@@ -99,6 +100,11 @@ def survey(path: Path, *, limits: Limits | None = None, detectors: Iterable[Dete
         read=read,
         skipped=dict(sorted(skipped.items())),
     )
+
+
+@functools.lru_cache(maxsize=4)
+def _index(rows: tuple[Detector, ...]) -> Index:
+    return Index(rows)
 
 
 def _open(entry: Entry, limits: Limits, scope: Scope, skipped: Counter[str]) -> SourceFile | None:

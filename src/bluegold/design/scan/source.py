@@ -39,6 +39,7 @@ _EXAMPLES = frozenset(
         ),
     ]
 )
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _TEST_FILE = re.compile(
     r"(test_.*|.*_test|conftest|tests)\.(py|ipynb)|.*[._-]tests?\.(ya?ml|toml|js|ts|go)|.*_test\.go"
 )
@@ -64,6 +65,16 @@ class SourceFile:
     def lines(self) -> list[str]:
         """The lines without their ends, each at most 4,000 characters."""
         return [line[:LONGEST_LINE] for line in self.text.split("\n")]
+
+    @functools.cached_property
+    def words(self) -> dict[str, int]:
+        """Package-like words that are not commented out -> the first line that holds them."""
+        first: dict[str, int] = {}
+        for number, line in enumerate(self.lines, 1):
+            if not line.lstrip().startswith("#"):
+                for word in _WORD.findall(line):
+                    first.setdefault(word, number)
+        return first
 
     def live_lines(self) -> list[str]:
         """The lines that are neither empty nor a comment."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -30,13 +31,9 @@ class Layouts:
         paths: every path of the repository, for signs that depend on a neighbour.
     """
 
-    def __init__(self, detectors: Iterable[Detector], paths: Iterable[str]) -> None:
+    def __init__(self, detectors: tuple[Detector, ...], paths: Iterable[str]) -> None:
         self._paths = frozenset(paths)
-        self._rows = [
-            _Row(sign, _base(sign.path), _glob(sign.path), _line(sign.has), _line(sign.also), row)
-            for row in detectors
-            for sign in row.files
-        ]
+        self._rows = _rows(detectors)
         self._exact: dict[str, list[_Row]] = {}
         for row in self._rows:
             self._exact.setdefault(row.sign.path.rpartition("/")[2], []).append(row)
@@ -75,6 +72,15 @@ class Layouts:
             return False
         folders = path.split("/")[:-1]
         return any("/".join([*folders[:end], row.sign.unless]) in self._paths for end in range(len(folders) + 1))
+
+
+@functools.lru_cache(maxsize=4)
+def _rows(detectors: tuple[Detector, ...]) -> tuple[_Row, ...]:
+    return tuple(
+        _Row(sign, _base(sign.path), _glob(sign.path), _line(sign.has), _line(sign.also), row)
+        for row in detectors
+        for sign in row.files
+    )
 
 
 def _signal(row: _Row, line: int, path: str) -> Signal:

@@ -27,14 +27,8 @@ def read_setup_py(file: SourceFile) -> Iterator[Signal]:
     found = outline(file.text)
     if found is None:
         return
-    wanted = {
-        keyword.value.id if isinstance(keyword.value, ast.Name) else "": keyword.value
-        for call in found.calls
-        for keyword in call.keywords
-        if keyword.arg in _OPTIONS
-    }
     nodes = [keyword.value for call in found.calls for keyword in call.keywords if keyword.arg in _OPTIONS]
-    named = set(wanted) - {""}
+    named = {node.id for node in nodes if isinstance(node, ast.Name)}
     if named:
         nodes.extend(
             node.value
@@ -67,8 +61,7 @@ def read_package_json(file: SourceFile) -> Iterator[Signal]:
     for table in ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies"):
         packages = document.get(table)
         for name in packages if isinstance(packages, dict) else ():
-            quoted = f'"{name}"'
-            line = next((n for n, text in enumerate(file.lines, 1) if quoted in text), 1)
+            line = file.words.get(name.lstrip("@"), 1)
             yield Signal("package", f"npm:{name}", line, f"package {name}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import re
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from bluegold.design.scan.source import SourceFile
 
 __all__ = ["read_notebook"]
 
+#: different signs of one notebook that are placed
+MOST_SIGNALS = 2_000
 _SHELL_CELLS = ("%%bash", "%%sh", "%%script bash", "%%script sh")
 _MAGIC = re.compile(r"(\s*)([!%?].*|.*[^?#'\"]\?{1,2}\s*)")
 
@@ -126,10 +129,16 @@ class _Places:
         self._text = text
         self._cells = cells
         self._starts: list[int] | None = None
+        self._seen: set[tuple[str, str, str]] = set()
+        self._ends = [found.start() for found in re.finditer("\n", text)]
 
     def moved(self, number: int, signals: Iterator[Signal]) -> Iterator[Signal]:
         """The signals of a cell with lines of the file instead of lines of the cell."""
         for signal in signals:
+            slot = (signal.channel, signal.value, signal.extra)
+            if slot in self._seen or len(self._seen) >= MOST_SIGNALS:
+                continue
+            self._seen.add(slot)
             line = self._line(number, signal.line)
             yield signal._replace(line=line, detail=f"cell {number}: {signal.detail}")
 
@@ -139,7 +148,7 @@ class _Places:
         start = self._starts[number - 1]
         wanted = self._cells[number - 1].text().split("\n")[line - 1 : line]
         at = _find(self._text, wanted[0], start) if wanted else -1
-        return self._text.count("\n", 0, start if at < 0 else at) + 1
+        return bisect.bisect_left(self._ends, start if at < 0 else at) + 1
 
     def _find_starts(self) -> list[int]:
         starts, at = [], 0

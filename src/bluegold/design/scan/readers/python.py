@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import bisect
 import re
 from collections.abc import Iterator
 
@@ -18,6 +19,8 @@ from bluegold.design.scan.source import SourceFile
 __all__ = ["Code", "commented", "python_prose", "read_python"]
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: comments of one file that are looked at
+MOST_COMMENTS = 5_000
 _COMMENT = re.compile(r"#[^\n]*")
 _IMAGE_KEYWORDS = frozenset({"image", "base_image", "image_uri", "container_image", "docker_image", "image_name"})
 _SHELL_KEYWORDS = frozenset({"bash_command", "command", "cmd"})
@@ -159,20 +162,24 @@ def python_prose(found: Outline, comments: list[tuple[int, int, str]], index: In
     """Mentions in docstrings and in comments that are really comments."""
     for node in found.documents:
         yield from mention_signals(str(node.value), index, node.lineno)
+    inside = sorted(((a, b), (c, d)) for a, b, c, d in found.spans)
+    starts = [start for start, _ in inside]
     for line, column, text in comments:
-        if not any((a, b) <= (line, column) < (c, d) for a, b, c, d in found.spans):
+        before = bisect.bisect_right(starts, (line, column)) - 1
+        if before < 0 or inside[before][1] <= (line, column):
             yield from mention_signals(text, index, line)
 
 
 def commented(text: str, index: Index) -> list[tuple[int, int, str]]:
     """Comments (line, column, text) that hold a word of the vocabulary."""
-    found = []
+    found: list[tuple[int, int, str]] = []
+    line, at = 1, 0
     for match in _COMMENT.finditer(text):
+        line, at = line + text.count("\n", at, match.start()), match.start()
         comment = match.group()[:2000]
-        if index.vocabulary.knows(comment):
-            start = text.rfind("\n", 0, match.start()) + 1
-            column = len(text[start : match.start()].encode())
-            found.append((text.count("\n", 0, match.start()) + 1, column, comment))
+        if len(found) < MOST_COMMENTS and index.vocabulary.knows(comment):
+            start = text.rfind("\n", 0, at) + 1
+            found.append((line, len(text[start:at].encode()), comment))
     return found
 
 

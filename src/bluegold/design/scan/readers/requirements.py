@@ -132,7 +132,4 @@ def _placed(file: SourceFile, requirement: str) -> Iterator[Signal]:
     """The requirement's signals at the first line that names it and is no comment."""
     for signal in package_signals(requirement, 1):
         name = signal.detail.removeprefix("package ").partition("[")[0]
-        line = next(
-            (n for n, text in enumerate(file.lines, 1) if name in text and not text.lstrip().startswith("#")), 1
-        )
-        yield signal._replace(line=line)
+        yield signal._replace(line=file.words.get(name, 1))
