@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from bluegold.production.messages import Call, Problem, Reply, as_json, problem,
 from bluegold.production.openapi import openapi
 from bluegold.production.operations.board import Cell
 from bluegold.production.outcomes import record_outcomes
+from bluegold.telemetry.log import Log
 
 __all__ = ["BODY_LIMIT", "App", "Scope", "Transport"]
 
@@ -26,7 +26,7 @@ BODY_LIMIT = 1024 * 1024
 BODY_SECONDS = 10.0
 """A body that has not arrived by then is refused with 408."""
 
-_LOG = logging.getLogger("bluegold.production")
+_LOG = Log("production")
 _DECISION = "/v1/decisions/"
 
 Handler = Callable[[Call, Any], Awaitable[Reply]]
@@ -95,10 +95,10 @@ class App:
         except BluegoldError as error:
             reply = problem_of(error)
             if reply.status >= 500 and not isinstance(error, Problem):
-                _LOG.error("%s %s: %s", scope.method, scope.path[:200], error)
+                _LOG.error("refused", method=scope.method, path=scope.path[:200], because=str(error))
             return reply
         except Exception:  # noqa: BLE001 - the HTTP edge: the client gets a problem, the log gets the trace
-            _LOG.exception("%s %s", scope.method, scope.path[:200])
+            _LOG.exception("fault", method=scope.method, path=scope.path[:200])
             return problem(500, "the request could not be answered because of a fault on this side; it is logged")
 
     async def _dispatch(self, scope: Scope, transport: Transport, started: int) -> Reply:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
@@ -12,10 +11,11 @@ from bluegold.production.execution import FAULTS
 from bluegold.production.lanes import Lanes
 from bluegold.production.operations.board import Cell, State
 from bluegold.production.operations.modes import SystemMode, mode_for
+from bluegold.telemetry.log import Log
 
 __all__ = ["Follower"]
 
-_LOG = logging.getLogger("bluegold.production")
+_LOG = Log("production")
 
 
 class Follower(threading.Thread):
@@ -65,14 +65,16 @@ class Follower(threading.Thread):
                 self._mode.enter("updating")
                 self._desk.current = self._lanes(split)  # the switch: one assignment
                 self._desk.slot[Cell.REVISION] = split.revision
-                _LOG.info("revision %d: blue %s gold %s %s", split.revision, split.blue, split.gold or "-", split.mode)
+                _LOG.info(
+                    "traffic applied", revision=split.revision, blue=split.blue, gold=split.gold or "-", mode=split.mode
+                )
             if self._mode.now in {"updating", "degraded"}:
                 self._mode.enter("updating")
                 self._mode.enter(mode_for(split.mode))
             self._settle(State.READY)
         except FAULTS as error:
             if str(error) != self._trouble:
-                _LOG.error("the last good configuration goes on: %s", error)
+                _LOG.error("the last good configuration goes on", because=str(error))
             self._trouble = str(error)
             self._mode.enter("degraded")
             self._settle(State.DEGRADED)

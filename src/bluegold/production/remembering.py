@@ -6,7 +6,6 @@ store can be rebuilt from it.
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 import time
@@ -14,10 +13,11 @@ from typing import Any, NamedTuple
 
 from bluegold.features.online import OnlineStore
 from bluegold.production.execution import FAULTS
+from bluegold.telemetry.log import Log
 
 __all__ = ["Memory"]
 
-_LOG = logging.getLogger("bluegold.production")
+_LOG = Log("production")
 _MOST = 100_000
 _BATCH = 500
 _GATHER_S = 0.01
@@ -79,4 +79,4 @@ class Memory(threading.Thread):
         except FAULTS as error:
             self.lost += 1
             if self.lost.bit_count() == 1:  # the 1st, 2nd, 4th, 8th ... loss is worth a line
-                _LOG.error("history events lost: %d; the last: %s", self.lost, error)
+                _LOG.error("history events lost", lost=self.lost, last=str(error))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import logging
 import os
 import signal
 import socket
@@ -35,6 +34,7 @@ from bluegold.production.server import SocketServer
 from bluegold.production.worker_config import WorkerConfig
 from bluegold.registry.registry import Registry
 from bluegold.stores.key_value_lmdb import KeyValueLmdb
+from bluegold.telemetry.log import Log, configure
 
 __all__ = ["main", "serve"]
 
@@ -138,11 +138,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--pin", default="")
     config = msgspec.convert(vars(parser.parse_args(argv)), WorkerConfig)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(process)d %(levelname)s %(message)s")
+    configure("info")
     try:
         serve(config)
     except BluegoldError as error:
-        logging.getLogger("bluegold.production").critical("%s", error)
+        Log("production").critical(str(error))
         return error.exit_status
     return 0
 

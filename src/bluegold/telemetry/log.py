@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any, Literal, TextIO
 
@@ -72,6 +73,14 @@ class Log:
     def error(self, event: str, **fields: Any) -> None:
         """What went wrong."""
         self._write(logging.ERROR, event, fields)
+
+    def exception(self, event: str, **fields: Any) -> None:
+        """A fault nobody expected, with the trace of the exception that is being handled."""
+        self._write(logging.ERROR, event, {**fields, "trace": traceback.format_exc()})
+
+    def critical(self, event: str, **fields: Any) -> None:
+        """Why the process ends."""
+        self._write(logging.CRITICAL, event, fields)
 
     def _write(self, level: int, event: str, fields: dict[str, Any]) -> None:
         if self._logger.isEnabledFor(level):

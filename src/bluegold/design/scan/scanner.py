@@ -85,8 +85,9 @@ def survey(path: Path, *, limits: Limits | None = None, detectors: Iterable[Dete
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a strange escape in someone's string is not ours to report
         for entry in entries:
-            scope = scope_of(entry.path, vendored)
-            file = _open(entry, bounds, scope, skipped)
+            file = _open(entry, bounds, skipped)
+            code = file.text if file and file.name.endswith((".py", ".ipynb")) else None
+            scope = scope_of(entry.path, vendored, code)
             read += file is not None
             signals = _signals(file, context, layouts) if file else layouts.names_only(entry.path)
             found.extend(_findings(signals, entry.path, scope, context.detectors))
@@ -107,7 +108,7 @@ def _index(rows: tuple[Detector, ...]) -> Index:
     return Index(rows)
 
 
-def _open(entry: Entry, limits: Limits, scope: Scope, skipped: Counter[str]) -> SourceFile | None:
+def _open(entry: Entry, limits: Limits, skipped: Counter[str]) -> SourceFile | None:
     """The file as text, or nothing when no reader takes it."""
     name = entry.path.rpartition("/")[2]
     if format_of(name) is None:
@@ -119,7 +120,7 @@ def _open(entry: Entry, limits: Limits, scope: Scope, skipped: Counter[str]) -> 
     text = decode(data) if data is not None else None
     if data is not None and text is None:
         skipped["binary"] += 1
-    return SourceFile(entry.path, text, scope) if text is not None else None
+    return SourceFile(entry.path, text) if text is not None else None
 
 
 def _signals(file: SourceFile, context: Context, layouts: Layouts) -> Iterator[Signal]:

@@ -40,6 +40,10 @@ _EXAMPLES = frozenset(
     ]
 )
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_TEST_CODE = re.compile(
+    r"^[ \t]{0,40}(?:(?:async )?def test|class \w{0,80}Test|(?:import|from) (?:pytest|unittest|hypothesis)\b)|def pytest_",
+    re.MULTILINE,
+)
 _TEST_FILE = re.compile(
     r"(test_.*|.*_test|conftest|tests)\.(py|ipynb)|.*[._-]tests?\.(ya?ml|toml|js|ts|go)|.*_test\.go"
 )
@@ -51,15 +55,13 @@ class SourceFile:
     Args:
         path: relative to the root, with forward slashes.
         text: its content.
-        scope: whose code it is.
     """
 
-    def __init__(self, path: str, text: str, scope: Scope) -> None:
+    def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.name = path.rpartition("/")[2]
         self.folder = path.rpartition("/")[0]
         self.text = text
-        self.scope = scope
 
     @functools.cached_property
     def lines(self) -> list[str]:
@@ -103,12 +105,13 @@ def decode(data: bytes) -> str | None:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def scope_of(path: str, vendored: frozenset[str] = frozenset()) -> Scope:
+def scope_of(path: str, vendored: frozenset[str] = frozenset(), text: str | None = None) -> Scope:
     """Whose code a file is, by where it lies.
 
     Args:
         path: relative path with forward slashes.
         vendored: further folders that hold other people's code (git submodules).
+        text: its content; outside a folder of tests, a Python file that is only called a test is a script.
 
     Example:
         >>> scope_of("tests/test_train.py"), scope_of("src/train.py"), scope_of("third_party/x/train.py")
@@ -117,7 +120,7 @@ def scope_of(path: str, vendored: frozenset[str] = frozenset()) -> Scope:
     *folders, name = path.lower().split("/")
     if _VENDORED.intersection(folders) or any(path.startswith(folder + "/") for folder in vendored):
         return "vendored"
-    if _TESTS.intersection(folders) or _TEST_FILE.fullmatch(name):
+    if _TESTS.intersection(folders) or (_TEST_FILE.fullmatch(name) and (text is None or _TEST_CODE.search(text))):
         return "test"
     if _EXAMPLES.intersection(folders):
         return "example"

@@ -8,7 +8,6 @@ silent: a machine under load must not lose healthy workers.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import selectors
 import signal
@@ -21,10 +20,11 @@ from bluegold.core.workspace import Workspace
 from bluegold.production.operations.board import Board, Cell, Slot, State
 from bluegold.production.operations.processes import start_worker
 from bluegold.production.worker_config import WorkerConfig
+from bluegold.telemetry.log import Log
 
 __all__ = ["Guard"]
 
-_LOG = logging.getLogger("bluegold.supervisor")
+_LOG = Log("supervisor")
 
 TICK_S = 0.02
 SUSPECT_NS = 100_000_000
@@ -145,7 +145,7 @@ class Guard:
         pid = worker.process.pid if worker.process else 0
         worker.bury()
         wait = max(0.0, worker.due - time.monotonic())
-        _LOG.error("worker %d (process %d) died; next start in %.1f s", worker.slot.number, pid, wait)
+        _LOG.error("worker died", worker=worker.slot.number, process=pid, next_start_s=round(wait, 1))
 
     def _feel_pulse(self, worker: _Watched) -> None:
         slot = worker.slot
@@ -155,9 +155,9 @@ class Guard:
             slot[Cell.SUSPECTED] = 0
         elif not slot[Cell.SUSPECTED]:
             slot[Cell.SUSPECTED] = time.monotonic_ns()
-            _LOG.warning("worker %d shows no pulse for %.0f ms", slot.number, age / 1e6)
+            _LOG.warning("worker shows no pulse", worker=slot.number, ms=round(age / 1e6))
         if age > (START_NS if starting else HANG_NS) and worker.process is not None:
-            _LOG.error("worker %d hangs: killed", slot.number)
+            _LOG.error("worker hangs: killed", worker=slot.number)
             worker.process.kill()
 
     def _drain(self) -> None:

@@ -80,7 +80,7 @@ def last_words(log: Path) -> str:
     with contextlib.suppress(OSError):
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         if lines:
-            return lines[-1].partition(" CRITICAL ")[2] or lines[-1]
+            return lines[-1].partition(" CRITICAL ")[2].partition(": ")[2] or lines[-1]
     return "it left no message"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import logging
 import os
 import socket
 import subprocess
@@ -26,6 +25,7 @@ from bluegold.production.operations.board import Board
 from bluegold.production.operations.guard import Guard
 from bluegold.production.operations.processes import Endpoint, end, last_words, wait_ready
 from bluegold.production.server import listen
+from bluegold.telemetry.log import Log, configure
 
 __all__ = ["Supervisor", "main", "run", "running"]
 
@@ -194,12 +194,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--follow", type=int, default=0)
     given = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s supervisor %(levelname)s %(message)s")
+    configure("info")
     try:
         space = Workspace.open(given.workspace)
         run(space, given.model, listen(given.host, given.port, given.workers), follow=given.follow)
     except BluegoldError as error:
-        logging.getLogger("bluegold.supervisor").critical("%s", error)
+        Log("supervisor").critical(str(error))
         return error.exit_status
     return 0
 

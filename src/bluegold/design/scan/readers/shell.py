@@ -13,6 +13,7 @@ from bluegold.design.scan.source import SourceFile
 __all__ = ["command_signals", "joined", "read_groovy", "read_makefile", "read_script"]
 
 _TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|&&|\|\||[;|&()]|[^\s;|&()'\"]+|['\"]")
+_MAKE_VARIABLE = re.compile(r"(?:export\s{1,9})?([A-Z][A-Z0-9_]{2,60})\s{0,9}[:?+]?=")
 _BREAKS = frozenset({"&&", "||", ";", "|", "&", "(", ")"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _PREFIXES = frozenset(
@@ -162,6 +163,8 @@ def read_makefile(file: SourceFile) -> Iterator[Signal]:
     for number, text in joined(file.lines):
         if text.startswith("\t"):
             yield from command_signals(text.strip(), number)
+        elif found := _MAKE_VARIABLE.match(text):
+            yield Signal("env", found[1], number, f"variable {found[1]}")
 
 
 def read_groovy(file: SourceFile) -> Iterator[Signal]:

@@ -40,8 +40,9 @@ def _attribute(key: str, value: str, number: int) -> Iterator[Signal]:
         yield Signal("image", value, number, f"image {value}")
     elif key == "chart":
         yield Signal("chart", value.rpartition("/")[2], number, f"chart {value}")
-    elif key.isupper():
-        yield Signal("env", key, number, f"variable {key}")
+    elif key.isupper() or (key == "name" and value.isupper()):
+        name = key if key.isupper() else value
+        yield Signal("env", name, number, f"variable {name[:80]}")
     else:
         yield Signal("setting", key, number, f"{key} = {value[:60]}", extra=value, evidence="deployment")
     scheme = scheme_of(value)

@@ -59,6 +59,7 @@ def read_yaml(file: SourceFile, index: Index) -> Iterator[Signal]:
         for text in texts:
             if text in entry.value and not entry.block:
                 yield Signal("text", text, entry.line, f"text {text}")
+    yield from _mounted(found, index)
     if _CONDA.fullmatch(file.name):
         yield from _conda(found)
     if file.name in {"Chart.yaml", "requirements.yaml"}:
@@ -114,7 +115,20 @@ def _variables(entry: YamlLine) -> Iterator[Signal]:
 def _text_line(entry: YamlLine) -> Iterator[Signal]:
     """A line inside a block of text counts only where blocks are scripts."""
     if entry.key in _SHELL_KEYS:
-        yield from command_signals(entry.value, entry.line)
+        yield from command_signals(entry.value.strip(), entry.line)
+
+
+def _mounted(found: list[YamlLine], index: Index) -> Iterator[Signal]:
+    """Files that a config map carries: settings inside a block whose key is a YAML file's name."""
+    blocks: dict[tuple[int, tuple[str, ...]], list[YamlLine]] = {}
+    for entry in found:
+        if entry.block and entry.key.endswith((".yaml", ".yml")):
+            blocks.setdefault((entry.document, entry.path), []).append(entry)
+    for lines in blocks.values():
+        for inner in yaml_lines([line.value for line in lines]):
+            if not inner.block:
+                for signal in _value(inner, index, ci=False):
+                    yield signal._replace(line=lines[signal.line - 1].line)
 
 
 def _resources(found: list[YamlLine]) -> Iterator[Signal]:

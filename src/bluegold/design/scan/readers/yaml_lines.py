@@ -21,7 +21,7 @@ class YamlLine(NamedTuple):
     """One value.
 
     ``path`` are the keys above and of the value, ``item`` says that it is an item of a list,
-    ``block`` that it is a line of a block of text, ``document`` counts ``---``.
+    ``block`` that it is a line of a block of text, kept with its indentation, ``document`` counts ``---``.
     """
 
     path: tuple[str, ...]
@@ -72,7 +72,7 @@ def yaml_lines(lines: list[str]) -> Iterator[YamlLine]:
         if block is not None:
             if not content or indent > block[0]:
                 if content:
-                    yield YamlLine(block[1], content, number, item=False, block=True, document=document)
+                    yield YamlLine(block[1], raw, number, item=False, block=True, document=document)
                 continue
             block = None
         if raw.startswith("---"):
