@@ -63,8 +63,11 @@ def guarded(run: Callable[[], Any]) -> int:
     try:
         run()  # ends in SystemExit; usage errors leave with status 2 by themselves
     except KeyboardInterrupt:
-        say("bluegold: interrupted; finished work is kept, the same command goes on from there.")
-        return 130
+        return _interrupted()
+    except SystemExit as ended:
+        if ended.code == 130:  # how typer ends on Ctrl-C, without a word
+            return _interrupted()
+        raise
     except BluegoldError as error:
         say(f"bluegold: {error}")
         return error.exit_status
@@ -74,6 +77,11 @@ def guarded(run: Callable[[], Any]) -> int:
         say(f"bluegold: {_disk(error)}")
         return 1
     return 0
+
+
+def _interrupted() -> int:
+    say("bluegold: interrupted; finished work is kept, the same command goes on from there.")
+    return 130
 
 
 def _disk(error: OSError) -> WorkspaceError:
