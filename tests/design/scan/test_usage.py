@@ -32,7 +32,7 @@ def test_each_usage_cites_its_own_place(look: Look) -> None:
     [
         ("app/train.py", "main", "used"),
         ("tests/test_train.py", "test", "mentioned"),
-        ("test_train.py", "test", "mentioned"),
+        ("test_script.py", "main", "used"),
         ("test.py", "main", "used"),
         ("third_party/lib/train.py", "vendored", "mentioned"),
         ("examples/train.py", "example", "mentioned"),
@@ -44,6 +44,11 @@ def test_scope(look: Look, path: str, scope: str, usage: str) -> None:
     assert (torch.scope, torch.usage, torch.evidence) == (scope, usage, "import")
     assert torch.confidence == (0.9 if scope == "main" else torch.confidence)
     assert scope == "main" or torch.confidence < 0.6
+
+
+def test_a_file_of_tests_beside_the_code_is_a_test(look: Look) -> None:
+    (found,) = look({"test_train.py": "import torch\n\ndef test_zero():\n    assert 1"})
+    assert (found.scope, found.usage) == ("test", "mentioned")
 
 
 def test_a_repository_of_examples_uses_what_they_use(look: Look) -> None:

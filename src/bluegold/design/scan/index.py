@@ -128,7 +128,7 @@ class Index:
     def _command(self, signal: Signal) -> Rows:
         table = self._tables["command"]
         words = signal.value.split()
-        return tuple(dict.fromkeys((*table.find(words[0]), *table.find(" ".join(words[:2]))))) if words else ()
+        return table.find(" ".join(words[:2])) or table.find(words[0]) if words else ()
 
 
 def _call_sign(text: str) -> CallSign:

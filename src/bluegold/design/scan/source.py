@@ -41,7 +41,7 @@ _EXAMPLES = frozenset(
 )
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _TEST_CODE = re.compile(
-    r"^[ \t]{0,40}(?:(?:async )?def test|class \w{0,80}Test|(?:import|from) (?:pytest|unittest|hypothesis)\b)|def pytest_",
+    r"^[ \t]{0,40}(?:(?:async )?def (?:test|pytest_)|class \w{0,80}Test|(?:import|from) (?:pytest|unittest)\b)",
     re.MULTILINE,
 )
 _TEST_FILE = re.compile(
