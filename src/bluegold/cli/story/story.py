@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from bluegold.cli.story.beside import Beside
 from bluegold.cli.story.drill import spoil
 from bluegold.cli.story.replay import thinned, write_replay
 from bluegold.cli.story.screen import Screen
@@ -76,7 +77,7 @@ class Story:
         self.scheduled = load_system(examples("flights-scheduled"))
         self.fast = fast
         self.totals = Totals()
-        self._at_canary: Callable[[], None] | None = None
+        self._at: dict[str, Callable[[], None]] = {}  # phase -> what is done once when a release reaches it
 
     def run(self) -> Summary:
         """Tell it from the first flight to the document."""
@@ -89,13 +90,16 @@ class Story:
         second = self._develop(self.system, split("2013-07-01", "2013-09-01"), data)
         with Supervisor(self.workspace, self.system.name, workers=2) as endpoint:
             self.screen.step(f"2 workers serve {first.ref} on {endpoint.url}")
-            self.screen.act("The second one goes through the whole delivery under live traffic")
-            with self._traffic(flights, endpoint, "2013-09-01", "2013-11-01"):
-                self._deliver(self.system, second, endpoint)
-            self.screen.act("An honest but weak candidate: known only at scheduled time")
-            self._refused(self.scheduled, split("2013-07-01", "2013-09-01"))
-            self.screen.act("A drill: a candidate whose labels were mixed up wherever it was cold")
-            self._drill(flights, self._spoiled(data), endpoint)
+            with Beside(lambda report: self._others(data, report)) as others:
+                self.screen.act("The second one goes through the whole delivery under live traffic")
+                self._at = {"rehearsal": others.start}
+                with self._traffic(flights, endpoint, "2013-09-01", "2013-09-20"):
+                    self._deliver(self.system, second, endpoint)
+                weak, spoiled = others.result()
+            self.screen.act("An honest but weak candidate, developed meanwhile: known only at scheduled time")
+            self._refused(self.scheduled, weak)
+            self.screen.act("A drill, developed meanwhile: labels were mixed up wherever it was cold")
+            self._drill(flights, spoiled, endpoint)
             self.screen.act("Proof: requirements measured on this system")
             self._prove(endpoint)
         self._finish()
@@ -106,24 +110,38 @@ class Story:
 
     def _develop(self, system: System, parts: Split, data: Data) -> ModelVersion:
         started = self.screen.elapsed
-        folder = examples("flights" if system is self.system else "flights-scheduled")
-        version = develop(
+        version = self._developed(system, parts, data, self.registry, self._stage)
+        self._tell(version, f"({self.screen.elapsed - started:.0f} s)")
+        return version
+
+    def _others(self, data: Data, report: Callable[[StageEvent], None]) -> tuple[ModelVersion, ModelVersion]:
+        """The weak candidate and the drill's, developed while the rollout waits for evidence."""
+        usual = split("2013-07-01", "2013-09-01")
+        warm = split("2013-07-01", "2013-09-01", holdout_until="2013-11-01")
+        extract = spoil(self.system, data, table="weather", column="temp", limit=COLD_F, outcome="arr_delay")
+        with Registry.open(self.workspace, actor=OPERATOR) as registry:
+            weak = self._developed(self.scheduled, usual, self._subset(self.scheduled.load()), registry, report)
+            return weak, self._developed(self.system, warm, extract, registry, report)
+
+    def _developed(
+        self, system: System, parts: Split, data: Data, registry: Registry, on_event: Callable[[StageEvent], None]
+    ) -> ModelVersion:
+        return develop(
             system.with_split(parts),
             self.workspace,
-            self.registry,
+            registry,
             author=AUTHOR,
             data=data,
-            folder=folder,
-            on_event=self._stage,
+            folder=examples("flights" if system is self.system else "flights-scheduled"),
+            on_event=on_event,
             history_until=LIVE_FROM,
         )
+
+    def _tell(self, version: ModelVersion, aside: str = "") -> None:
         figures = version.metrics
-        self.screen.step(
-            f"{version.ref}: accuracy {figures['accuracy']:.4f}, AUC {figures['auc']:.4f} on later flights "
-            f"({self.screen.elapsed - started:.0f} s)"
-        )
+        told = f"{version.ref}: accuracy {figures['accuracy']:.4f}, AUC {figures['auc']:.4f} on later flights {aside}"
+        self.screen.step(told.rstrip())
         self.summary.versions.append(version.ref)
-        return version
 
     def _stage(self, event: StageEvent) -> None:
         if event.what in {"done", "reused"}:
@@ -146,9 +164,7 @@ class Story:
 
     def _event(self, event: DeliveryEvent) -> None:
         {"step": self.screen.step, "note": self.screen.note, "loud": self.screen.loud}[event.level](event.text)
-        if event.phase == "canary" and self._at_canary is not None:
-            turn, self._at_canary = self._at_canary, None
-            turn()
+        self._at.pop(event.phase, lambda: None)()
         if event.phase in {"shadow", "canary", "shift", "promoted", "rolled_back"} and event.level != "note":
             entry = {"phase": event.phase, "share": event.share, "at": event.at.isoformat(), "version": event.ref}
             if not self.summary.rollout or any(
@@ -156,21 +172,19 @@ class Story:
             ):
                 self.summary.rollout.append(entry)
 
-    def _refused(self, system: System, parts: Split) -> None:
-        version = self._develop(system, parts, self._subset(system.load()))
+    def _refused(self, system: System, version: ModelVersion) -> None:
+        self._tell(version)
         self._deliver(system, version, None)
         for report in self.registry.gates.reports(version.ref):
             if report.verdict == "fail":
                 missed = {m.name: m.value for m in report.measures if m.verdict == "fail"}
                 self.summary.refused.append(Refusal(version=version.ref, gate=report.gate, measures=missed))
 
-    def _spoiled(self, data: Data) -> ModelVersion:
-        spoiled = spoil(self.system, data, table="weather", column="temp", limit=COLD_F, outcome="arr_delay")
-        self.screen.note(spoiled.notes[-1].removeprefix("drill: "))
-        parts = split("2013-07-01", "2013-09-01", holdout_until="2013-11-01")
-        return self._develop(self.system, parts, spoiled)
-
     def _drill(self, flights: Data, version: ModelVersion, endpoint: Endpoint) -> None:
+        self.screen.note(
+            f"outcomes where it was below {COLD_F:.0f} °F were exchanged among each other in its training data"
+        )
+        self._tell(version)
         with ExitStack() as mild, ExitStack() as cold:
             mild.enter_context(self._traffic(flights, endpoint, "2013-11-01", "2013-11-12"))
 
@@ -179,7 +193,7 @@ class Story:
                 self.screen.note("the canary answers now, and it turns cold")
                 cold.enter_context(self._traffic(flights, endpoint, "2013-12-08", "2013-12-20"))
 
-            self._at_canary = turn
+            self._at = {"canary": turn}
             release = self._deliver(self.system, version, endpoint)
         if release.phase == "rolled_back":
             reason = str(release.detail.get("reason", ""))
