@@ -85,6 +85,12 @@ def test_limits_hold(grow: Grow) -> None:
         ("strings.py", "x = ['# airflow', 1]  # airflow\n" * 40_000),
         ("needs/pyproject.toml", "[project]\ndependencies = [" + ",".join(f"'p{i}'" for i in range(60_000)) + "]"),
         ("one.ipynb", '{"cells": [{"source": "' + r"import torch\n" * 100_000 + '"}]}'),
+        ("compiled/requirements.txt", "a==1 \\\n    # via\n    #   b\n" * 40_000),
+        ("cases.sh", "a=(" * 100_000 + "\n" + "case x in\n" * 10_000 + "x)" * 10_000),
+        ("here.sh", "".join(f"cat <<E{i}\n" for i in range(60_000))),
+        ("defaults.yaml", "x: ${A:-" * 150_000),
+        ("pom.xml", "<groupId>" * 150_000),
+        ("items.yaml", "- apiVersion: v1\n  kind: X\n" * 40_000),
         ("null.py", "import torch\nx = '\\0'\n"),
     ],
 )

@@ -79,7 +79,7 @@ def test_ci_services_are_the_tests_own(look: Look) -> None:
     assert ("postgresql", "used", "main") not in usage
 
 
-@pytest.mark.parametrize("head", ["import redis", "from redis import Redis", "from redis.asyncio import Redis"])
+@pytest.mark.parametrize("head", ["import redis", "from redis import Redis"])
 def test_a_local_module_is_no_library(look: Look, head: str) -> None:
     assert not look({"app/redis.py": "class Redis: ...", "app/main.py": head})
 
@@ -92,3 +92,16 @@ def test_a_folder_of_that_name_is_still_the_library(look: Look) -> None:
 def test_a_module_inside_a_package_does_not_hide_the_library(look: Look) -> None:
     found = look({"loggers/__init__.py": "", "loggers/wandb.py": "import wandb"})
     assert [f.technology for f in found] == ["wandb"]
+
+
+def test_a_plain_module_has_nothing_inside(look: Look) -> None:
+    """A module called like a library cannot be what `library.part` names."""
+    found = look({"app/__init__.py": "", "app/sklearn.py": "", "app/fit.py": "from sklearn.svm import SVC"})
+    assert [f.technology for f in found] == ["scikit-learn"]
+
+
+def test_a_module_beside_in_a_package_needs_a_second_sign(look: Look) -> None:
+    package = {"app/__init__.py": "", "app/evaluate.py": "def score(): ...", "app/fit.py": "from evaluate import score"}
+    assert not look(package)
+    declared = look(package | {"requirements.txt": "evaluate"})
+    assert {(f.path, f.usage) for f in declared} == {("app/fit.py", "used"), ("requirements.txt", "declared")}

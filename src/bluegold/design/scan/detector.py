@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,9 +13,11 @@ import msgspec
 from bluegold.core.errors import DefinitionError
 from bluegold.core.nouns import Section
 
-__all__ = ["Detector", "FileSign", "built_in", "read_detectors", "vocabulary"]
+__all__ = ["GUESTS", "Detector", "FileSign", "built_in", "guests", "read_detectors", "vocabulary"]
 
 TABLES = Path(__file__).parent / "detectors"
+#: group of entry points by which an installed package brings detectors
+GUESTS = "bluegold.detectors"
 #: kinds whose files describe something that runs somewhere
 DEPLOYED = frozenset({"container", "cluster", "serving", "cd", "gateway", "infrastructure"})
 
@@ -106,6 +109,29 @@ def read_detectors(path: Path) -> tuple[Detector, ...]:
 def built_in() -> tuple[Detector, ...]:
     """The built-in detectors in a fixed order."""
     return tuple(row for path in sorted(TABLES.glob("*.toml")) for row in read_detectors(path))
+
+
+@functools.cache
+def guests() -> tuple[Detector, ...]:
+    """Detectors of installed packages: each entry point of :data:`GUESTS` gives the path of a TOML file.
+
+    Only what is installed beside bluegold is asked; a scanned repository cannot bring detectors of its own.
+
+    Raises:
+        DefinitionError: an entry point cannot be loaded or its file cannot be read.
+    """
+    rows: list[Detector] = []
+    for point in sorted(importlib.metadata.entry_points(group=GUESTS), key=lambda item: item.name):
+        try:
+            path = Path(point.load())
+        except (ImportError, AttributeError, TypeError) as error:
+            raise DefinitionError(
+                f"the detectors of '{point.name}' cannot be loaded",
+                why=str(error),
+                way_out=f"let the entry point '{point.value}' name the path of a TOML file, or uninstall that package",
+            ) from error
+        rows.extend(read_detectors(path))
+    return tuple(rows)
 
 
 def vocabulary(detectors: Iterable[Detector] = ()) -> dict[str, tuple[str, ...]]:

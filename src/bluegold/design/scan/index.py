@@ -14,6 +14,7 @@ from bluegold.design.scan.words import Vocabulary
 __all__ = ["Index"]
 
 Rows = tuple[Detector, ...]
+_FALLBACK = re.compile(r"\$\{\w{1,80}:?-([^}]{0,200})\}")
 
 
 class CallSign(NamedTuple):
@@ -155,7 +156,9 @@ def _call_names(name: str) -> Iterator[str]:
 
 def _image_names(image: str) -> Iterator[str]:
     """An image without tag or digest: as written, and without its registry host."""
-    name = image.strip().strip("\"'").partition("@")[0]
+    name = _FALLBACK.sub(r"\1", image.strip().strip("\"'")).partition("@")[0]
+    if name.startswith("$") and "/" in name:
+        name = name.partition("/")[2]  # a registry host behind a variable
     head, slash, last = name.rpartition("/")
     name = head + slash + last.partition(":")[0]
     if not name or "$" in name or "{" in name or " " in name:

@@ -37,12 +37,15 @@ class LocalModules:
         self._roots = tuple(sorted(roots))
         self._heads: dict[tuple[str, str], bool] = {}
 
-    def shadows(self, name: str, path: str) -> bool:
-        """Whether ``name``, imported in ``path``, is the repository's own module."""
+    def shadows(self, name: str, path: str, *, inside: bool = False) -> bool:
+        """Whether ``name``, imported in ``path``, is the repository's own module.
+
+        ``inside`` says that something within a package is imported: a plain module has nothing inside.
+        """
         parts = name.split(".")
         for root in (*self._above(path), *self._roots):
             base = f"{root}/{parts[0]}" if root else parts[0]
-            if f"{base}.py" in self._files and f"{base}.py" != path:
+            if f"{base}.py" in self._files and f"{base}.py" != path and not inside:
                 return True
             if f"{base}/__init__.py" in self._files:
                 return True
@@ -52,6 +55,21 @@ class LocalModules:
                 if f"{inner}.py" in self._files or inner in self._folders:
                     return True
         return False
+
+    def beside(self, name: str, path: str) -> bool:
+        """Whether a module of that name lies beside ``path`` in the same package.
+
+        Python finds it when the file is run as a script and finds the library when it is imported; the name alone
+        cannot tell.
+        """
+        folder = path.rpartition("/")[0]
+        head, *inner = name.split(".")
+        base = f"{folder}/{head}" if folder else head
+        if f"{folder}/__init__.py" not in self._files:
+            return False
+        if inner:  # a plain module has nothing inside
+            return f"{base}/{inner[0]}.py" in self._files or f"{base}/{inner[0]}" in self._folders
+        return (f"{base}.py" in self._files and f"{base}.py" != path) or f"{base}/__init__.py" in self._files
 
     def _above(self, path: str) -> list[str]:
         """The folders above a file that Python would search: those that are no packages themselves."""

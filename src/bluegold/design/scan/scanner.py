@@ -14,10 +14,11 @@ import msgspec
 
 from bluegold.core.errors import DataError
 from bluegold.core.nouns import Finding
-from bluegold.design.scan.detector import Detector, built_in
+from bluegold.design.scan.detector import Detector, built_in, guests
 from bluegold.design.scan.index import Index
 from bluegold.design.scan.modules import LocalModules
 from bluegold.design.scan.readers.layouts import Layouts
+from bluegold.design.scan.readers.python import BESIDE
 from bluegold.design.scan.readers.table import Context, format_of
 from bluegold.design.scan.signals import CONFIDENCE, EVIDENCE, EvidenceKind, Scope, Signal
 from bluegold.design.scan.source import SourceFile, decode, scope_of
@@ -49,7 +50,7 @@ def scan(path: Path, *, limits: Limits | None = None, detectors: Iterable[Detect
     Args:
         path: its folder.
         limits: bounds of the scan.
-        detectors: further rows beside the built-in ones (:func:`read_detectors`).
+        detectors: further rows beside the built-in ones and those of installed packages (:func:`read_detectors`).
 
     Returns:
         Findings by path and line: at most one per file, technology, kind and kind of evidence.
@@ -76,7 +77,7 @@ def survey(path: Path, *, limits: Limits | None = None, detectors: Iterable[Dete
     skipped: Counter[str] = Counter()
     entries = list(walk(path, bounds, skipped))
     paths = [entry.path for entry in entries]
-    rows = (*built_in(), *detectors)
+    rows = (*built_in(), *guests(), *detectors)
     context = Context(_index(rows), LocalModules(paths))
     layouts = Layouts(rows, paths)
     vendored = _submodules(entries, skipped)
@@ -91,7 +92,7 @@ def survey(path: Path, *, limits: Limits | None = None, detectors: Iterable[Dete
             read += file is not None
             signals = _signals(file, context, layouts) if file else layouts.names_only(entry.path)
             found.extend(_findings(signals, entry.path, scope, context.detectors))
-    found = _without_examples(found)
+    found = _without_examples(_without_neighbours(found))
     found.sort(key=lambda item: (item.path, item.line, item.technology, item.kind, item.evidence, item.scope))
     if len(found) > bounds.max_findings:
         skipped["over the finding limit"] += len(found) - bounds.max_findings
@@ -173,6 +174,12 @@ def _usage(evidence: EvidenceKind, scope: Scope) -> Usage:
     if evidence == "dependency":
         return "mentioned" if scope == "vendored" else "declared"
     return "mentioned" if scope in {"test", "vendored"} else "used"
+
+
+def _without_neighbours(found: list[Finding]) -> list[Finding]:
+    """An import that a module beside it may answer to counts only where something else shows the library too."""
+    shown = {item.technology for item in found if item.usage != "mentioned" and not item.detail.endswith(BESIDE)}
+    return [item for item in found if not item.detail.endswith(BESIDE) or item.technology in shown]
 
 
 def _without_examples(found: list[Finding]) -> list[Finding]:

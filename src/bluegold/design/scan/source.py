@@ -120,7 +120,11 @@ def scope_of(path: str, vendored: frozenset[str] = frozenset(), text: str | None
     *folders, name = path.lower().split("/")
     if _VENDORED.intersection(folders) or any(path.startswith(folder + "/") for folder in vendored):
         return "vendored"
-    if _TESTS.intersection(folders) or (_TEST_FILE.fullmatch(name) and (text is None or _TEST_CODE.search(text))):
+    if (
+        name == "conftest.py"
+        or _TESTS.intersection(folders)
+        or (_TEST_FILE.fullmatch(name) and (text is None or _TEST_CODE.search(text)))
+    ):
         return "test"
     if _EXAMPLES.intersection(folders):
         return "example"

@@ -7,6 +7,7 @@ import re
 __all__ = ["scheme_of"]
 
 _SCHEME = re.compile(r"((?:jdbc:)?[a-zA-Z][a-zA-Z0-9+.-]{0,40})://")
+_FALLBACK = re.compile(r"\$\{\w{1,80}:?[-=]([^}]{0,400})\}?")
 _PUBLIC = frozenset({"http", "https", "file", "ftp", "git", "ssh", "tcp", "unix", "ws", "wss", "grpc", "data"})
 
 
@@ -18,7 +19,11 @@ def scheme_of(text: str) -> str:
         'postgresql+psycopg2'
         >>> scheme_of("https://example.org"), scheme_of("see s3://bucket")
         ('', '')
+        >>> scheme_of("${TRACKING_URI:-sqlite:////app/runs.db}")
+        'sqlite'
     """
+    given = _FALLBACK.match(text)
+    text = given[1] if given else text
     if text.startswith("models:/") and len(text) > len("models:/"):
         return "models"
     found = _SCHEME.match(text)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from bluegold.design.scan.readers.addresses import scheme_of
+from bluegold.design.scan.readers.scripts import here_documents
 from bluegold.design.scan.readers.shell import command_signals, joined
 from bluegold.design.scan.signals import Signal
 from bluegold.design.scan.source import SourceFile
@@ -19,7 +20,12 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
 def read_dockerfile(file: SourceFile) -> Iterator[Signal]:
     """Signals of a Dockerfile; images named through a build argument are read with its default."""
     arguments: dict[str, str] = {}
-    for number, text in joined(file.lines):
+    lines, documents = here_documents(file.lines)
+    for document in documents:
+        if document.command.split(" ")[0].upper() == "RUN":
+            for number, text in joined(document.body):
+                yield from command_signals(text, number + document.line - 1)
+    for number, text in joined(lines):
         word, _, rest = text.strip().partition(" ")
         instruction, rest = word.upper(), rest.strip()
         if instruction == "ARG":

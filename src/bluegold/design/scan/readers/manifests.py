@@ -12,13 +12,19 @@ from bluegold.design.scan.readers.syntax import outline
 from bluegold.design.scan.signals import Signal
 from bluegold.design.scan.source import SourceFile
 
-__all__ = ["read_foreign", "read_go_mod", "read_package_json", "read_setup_py"]
+__all__ = ["read_foreign", "read_go_mod", "read_jvm_build", "read_package_json", "read_r", "read_setup_py"]
 
 _OPTIONS = frozenset({"install_requires", "extras_require", "setup_requires", "tests_require"})
 _NODE_IMPORT = re.compile(
     r"""(?:\bfrom\s{0,20}|\brequire\(\s{0,20}|^\s{0,20}import\s{1,20})['"]([^'"./][^'"\s]{0,120})['"]"""
 )
 _JVM_IMPORT = re.compile(r"\s{0,20}import\s+(?:static\s+)?([a-z][\w.]{2,200})")
+_R_IMPORT = re.compile(r"\s{0,40}(?:library|require|requireNamespace)\(\s{0,9}['\"]?([A-Za-z][\w.]{1,60})")
+#: packages of R whose name means something else than the library of Python
+_R_OTHERS = frozenset({"datasets", "evaluate", "river", "aim", "modal", "redis", "union"})
+_ARTIFACT = re.compile(
+    r"<groupId>\s{0,20}([\w.-]{3,80})|['\"]([a-z][\w.-]{2,80}):[\w.-]{1,80}|[\"]([a-z][\w.-]{2,80})[\"]\s{0,9}%%?"
+)
 _GO_IMPORT = re.compile(r"""\s{0,20}(?:import\s+)?(?:[\w.]+\s+)?"([a-z0-9-]+\.[^"\s]{2,200})"\s*$""")
 
 
@@ -97,3 +103,21 @@ def read_foreign(file: SourceFile) -> Iterator[Signal]:
         else:
             for found in _NODE_IMPORT.finditer(line[:1000]):
                 yield Signal("foreign", f"npm:{found[1]}", number, f"import {found[1]}")
+
+
+def read_r(file: SourceFile) -> Iterator[Signal]:
+    """Packages that R code attaches."""
+    for number, line in enumerate(file.lines, 1):
+        found = _R_IMPORT.match(line)
+        if found and found[1].lower() not in _R_OTHERS:
+            yield Signal("package", found[1].lower(), number, f"library {found[1]}", evidence="import")
+
+
+def read_jvm_build(file: SourceFile) -> Iterator[Signal]:
+    """Artifacts that a Maven, Gradle or sbt build asks for, by their group."""
+    for number, line in enumerate(file.lines, 1):
+        if line.lstrip().startswith(("//", "*", "<!--")):
+            continue
+        for found in _ARTIFACT.finditer(line[:1000]):
+            group = found[1] or found[2] or found[3]
+            yield Signal("import", group, number, f"artifact of {group}", evidence="dependency")

@@ -106,7 +106,7 @@ def _magic(text: str) -> Iterator[Signal]:
     whole = text.lstrip().startswith(_SHELL_CELLS)
     for number, line in enumerate(text.split("\n"), 1):
         words = line.strip()
-        if words.startswith(("!", "%pip", "%conda")):
+        if words.startswith(("!", "%pip", "%conda", "%tensorboard", "%wandb", "%mlflow", "%aim")):
             yield from command_signals(words.lstrip("!%"), number)
         elif whole and not words.startswith(("%", "#")):
             yield from command_signals(words, number)

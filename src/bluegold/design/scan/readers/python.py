@@ -16,8 +16,10 @@ from bluegold.design.scan.readers.syntax import Outline, outline, rough_imports
 from bluegold.design.scan.signals import Signal
 from bluegold.design.scan.source import SourceFile
 
-__all__ = ["Code", "commented", "python_prose", "read_python"]
+__all__ = ["BESIDE", "Code", "commented", "python_prose", "read_python"]
 
+#: said of an import that a module in the same package may answer to
+BESIDE = " (or the module beside it)"
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: comments of one file that are looked at
 MOST_COMMENTS = 5_000
@@ -36,6 +38,7 @@ _SHELL_CALLS = frozenset(
 #: names by which scanned code reads its environment, spelt in two parts because this code reads none
 _ENVIRON = "os." + "environ"
 _ENVIRONMENT = frozenset({"os." + "getenv", f"{_ENVIRON}.get", f"{_ENVIRON}.setdefault", _ENVIRON})
+_CLIENTS = frozenset({"client", "resource"})
 _LOADERS = frozenset({"importlib.import_module", "__import__", "pytest.importorskip", "import_module"})
 
 
@@ -58,18 +61,28 @@ class Code:
         """Signals of the import statements; call this for all cells before :meth:`uses`."""
         for node in sorted(found.imports, key=lambda item: item.lineno):
             weight = 0.85 if id(node) in found.guarded else 1.0
+            typed = id(node) in found.typed
             for bound, means, target in _targets(node):
                 head = target.partition(".")[0]
-                if head in self._index.modules and self._local.shadows(target, self._path):
+                module = (node.module or "") if isinstance(node, ast.ImportFrom) else target
+                known = head in self._index.modules
+                if known and self._local.shadows(target, self._path, inside="." in module):
                     continue
-                self._names[bound] = means
-                if head in self._index.modules:
-                    yield Signal("import", target, node.lineno, f"import {target}", weight=weight)
+                beside = known and self._local.beside(module, self._path)
+                if not typed and not beside:
+                    self._names[bound] = means
+                if known and typed:
+                    yield Signal("import", target, node.lineno, f"types of {target}", evidence="dependency")
+                elif known:
+                    shown = f"import {target}{BESIDE if beside else ''}"
+                    yield Signal("import", target, node.lineno, shown, weight=weight / 2 if beside else weight)
 
     def uses(self, found: Outline) -> Iterator[Signal]:
         """Signals of calls, decorators, string values and environment reads."""
         for call in found.calls:
             yield from self._call(call)
+        for mapping in found.dicts:
+            yield from _manifest(mapping)
         for node in found.strings:
             yield from self._string(node, begins=id(node) in found.starts)
         for item in found.subscripts:
@@ -91,6 +104,8 @@ class Code:
             yield self._called(name, call, first or _text(_keyword(call, "service_name")))
         elif method in self._index.methods:
             yield self._called("." + method, call, first)
+            if method in _CLIENTS and first:  # a client of a session that a variable holds
+                yield self._called(f"boto3.{method}", call, first)
         yield from self._arguments(call, name, first)
 
     def _called(self, name: str, call: ast.Call, first: str) -> Signal:
@@ -99,6 +114,12 @@ class Code:
         return Signal("call", name, call.lineno, f"call {shown}", extra=first, keywords=keywords)
 
     def _arguments(self, call: ast.Call, name: str, first: str) -> Iterator[Signal]:
+        group, plural = _text(_keyword(call, "group")), _text(_keyword(call, "plural"))
+        if group and plural:
+            yield Signal("resource", f"{group}/{plural}", call.lineno, f"{group} {plural}")
+        driver = _text(_keyword(call, "drivername")) or (first if name.endswith("URL.create") else "")
+        if driver:
+            yield Signal("url", driver.lower(), call.lineno, f"driver {driver[:40]}")
         if name in _SHELL_CALLS and call.args:
             yield from command_signals(first or _joined(call.args[0]), call.lineno)
         for keyword in call.keywords:
@@ -135,6 +156,8 @@ class Code:
 
 def read_python(file: SourceFile, index: Index, local: LocalModules) -> Iterator[Signal]:
     """Signals of one Python file."""
+    if file.text.startswith("# Databricks notebook source"):
+        yield from _databricks(file)
     words = set(_WORD.findall(file.text))
     mentioned = commented(file.text, index)
     if not (
@@ -156,6 +179,14 @@ def read_python(file: SourceFile, index: Index, local: LocalModules) -> Iterator
     yield from code.imports(found)
     yield from code.uses(found)
     yield from python_prose(found, mentioned, index)
+
+
+def _databricks(file: SourceFile) -> Iterator[Signal]:
+    """A notebook that was exported as source: what it is, and the magic lines of its cells."""
+    yield Signal("file", "platform/databricks", 1, "Databricks notebook", evidence="configuration")
+    for number, line in enumerate(file.lines, 1):
+        if line.startswith(("# MAGIC %pip", "# MAGIC %conda", "# MAGIC %sh")):
+            yield from command_signals(line.removeprefix("# MAGIC ").removeprefix("%sh").lstrip(" %"), number)
 
 
 def python_prose(found: Outline, comments: list[tuple[int, int, str]], index: Index) -> Iterator[Signal]:
@@ -198,6 +229,16 @@ def _targets(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str, str]
         for alias in node.names:
             target = node.module if alias.name == "*" else f"{node.module}.{alias.name}"
             yield alias.asname or alias.name, target, target
+
+
+def _manifest(node: ast.Dict) -> Iterator[Signal]:
+    """A cluster object written as a mapping: its group and kind."""
+    found = {_text(key): value for key, value in zip(node.keys, node.values, strict=True) if key is not None}
+    if "apiVersion" in found and "kind" in found:
+        group, slash, _ = _text(found["apiVersion"]).rpartition("/")
+        kind = _text(found["kind"])
+        if slash and kind:
+            yield Signal("resource", f"{group}/{kind}", node.lineno, f"{group} {kind}")
 
 
 def _text(node: ast.AST | None) -> str:

@@ -10,7 +10,7 @@ from bluegold.design.scan.readers.names import package_signals
 from bluegold.design.scan.signals import EvidenceKind, Signal
 from bluegold.design.scan.source import SourceFile
 
-__all__ = ["command_signals", "joined", "read_groovy", "read_makefile", "read_script"]
+__all__ = ["command_signals", "joined", "read_groovy", "read_makefile", "remote_manifest"]
 
 _TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|&&|\|\||[;|&()]|[^\s;|&()'\"]+|['\"]")
 _MAKE_VARIABLE = re.compile(r"(?:export\s{1,9})?([A-Z][A-Z0-9_]{2,60})\s{0,9}[:?+]?=")
@@ -32,6 +32,7 @@ _FLAGS_ALONE = frozenset({"-d", "-i", "-t", "-it", "-ti", "-P", "--rm", "--detac
 _PYTHON = re.compile(r"(?:.*/)?python[0-9.]*")
 _STEP = re.compile(r"""\b(?:sh|bat)\b[^'"]{0,40}(\'\'\'|\"\"\"|'|")(.*)""")
 _AGENT = re.compile(r"""\bimage\s{0,9}[:(]?\s{0,9}['"]([^'"\s]{1,200})['"]""")
+_REMOTE = re.compile(r"github(?:usercontent)?\.com[/:]([\w.-]{1,80})/([\w.-]{1,80})")
 _INSTALL_WORDS = frozenset({"install", "add"})
 _PYPI_TOOLS = frozenset({"pip", "pip3", "uv", "poetry", "pdm", "pipenv", "conda", "mamba", "micromamba", "pipx"})
 _NPM_TOOLS = frozenset({"npm", "yarn", "pnpm"})
@@ -145,17 +146,26 @@ def _containers(program: str, words: list[str], line: int) -> Iterator[Signal]:
             rest = rest[1:] if "=" in rest[0] or rest[0] in _FLAGS_ALONE else rest[2:]
         if rest:
             yield Signal("image", rest[0], line, f"image {rest[0]}")
+    elif program in {"kubectl", "oc", "kustomize"} and {"apply", "create", "build"} & set(words[:3]):
+        for word in words[2:]:
+            yield from remote_manifest(word, line)
     elif program == "helm":
         for word in words[1:]:
             if "/" in word and not word.startswith(("-", ".", "/")):
                 yield Signal("chart", word.rpartition("/")[2], line, f"chart {word}")
 
 
-def read_script(file: SourceFile) -> Iterator[Signal]:
-    """Signals of a shell script, a Procfile or a justfile."""
-    procfile = file.name == "Procfile"
-    for number, text in joined(file.lines):
-        yield from command_signals(text.partition(":")[2] if procfile else text, number)
+def remote_manifest(address: str, line: int) -> Iterator[Signal]:
+    """What an applied manifest of a public repository installs: the repository's owner and name say it.
+
+    Example:
+        >>> [found.value for found in remote_manifest("https://github.com/kserve/kserve/releases/download/x.yaml", 1)]
+        ['kserve']
+    """
+    found = _REMOTE.search(address)
+    if found:
+        for name in dict.fromkeys((found[1].lower(), found[2].lower().removesuffix(".git"))):
+            yield Signal("chart", name, line, f"manifest of {found[1]}/{found[2]}")
 
 
 def read_makefile(file: SourceFile) -> Iterator[Signal]:

@@ -31,7 +31,8 @@ class Outline(NamedTuple):
 
     ``imports`` are the import statements, ``guarded`` the ids of those inside a ``try``, ``strings`` the
     string constants that are values, ``documents`` the strings that stand alone, ``starts`` the
-    ids of strings that a longer text begins with, ``spans`` the places of strings that hold a ``#``.
+    ids of strings that a longer text begins with, ``spans`` the places of strings that hold a ``#``, ``typed``
+    the ids of imports that only a type checker follows, ``dicts`` the literal mappings.
     """
 
     imports: list[ast.Import | ast.ImportFrom]
@@ -42,6 +43,8 @@ class Outline(NamedTuple):
     subscripts: list[ast.Subscript]
     starts: set[int]
     spans: list[tuple[int, int, int, int]]
+    typed: set[int]
+    dicts: list[ast.Dict]
 
 
 def outline(text: str) -> Outline | None:
@@ -58,7 +61,7 @@ def outline(text: str) -> Outline | None:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    found = Outline([], set(), [], [], [], [], set(), [])
+    found = Outline([], set(), [], [], [], [], set(), [], set(), [])
     stack: list[ast.AST | None] = [tree]
     while stack:
         node = stack.pop()
@@ -82,7 +85,9 @@ def outline(text: str) -> Outline | None:
     return found
 
 
-_KEPT = frozenset({ast.Import, ast.ImportFrom, ast.Call, ast.Subscript, ast.Try, ast.JoinedStr, ast.BinOp})
+_KEPT = frozenset(
+    {ast.Import, ast.ImportFrom, ast.Call, ast.Subscript, ast.Try, ast.JoinedStr, ast.BinOp, ast.If, ast.Dict}
+)
 
 
 def _keep(node: ast.AST, found: Outline) -> None:
@@ -98,6 +103,15 @@ def _keep(node: ast.AST, found: Outline) -> None:
         found.starts.update(id(part) for part in node.values[:1])
     elif isinstance(node, ast.BinOp):
         found.starts.add(id(node.left))
+    elif isinstance(node, ast.Dict):
+        found.dicts.append(node)
+    elif isinstance(node, ast.If) and _types_only(node.test):
+        found.typed.update(id(inner) for inner in node.body)
+
+
+def _types_only(test: ast.expr) -> bool:
+    """Whether a condition is ``TYPE_CHECKING``, plain or of a module."""
+    return (test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")) == "TYPE_CHECKING"
 
 
 def _string(node: ast.Constant, into: list[ast.Constant], found: Outline) -> None:

@@ -9,7 +9,14 @@ from typing import NamedTuple
 from bluegold.design.scan.index import Index
 from bluegold.design.scan.modules import LocalModules
 from bluegold.design.scan.readers.docker import read_dockerfile
-from bluegold.design.scan.readers.manifests import read_foreign, read_go_mod, read_package_json, read_setup_py
+from bluegold.design.scan.readers.manifests import (
+    read_foreign,
+    read_go_mod,
+    read_jvm_build,
+    read_package_json,
+    read_r,
+    read_setup_py,
+)
 from bluegold.design.scan.readers.notebook import read_notebook
 from bluegold.design.scan.readers.prose import comment_signals, read_prose
 from bluegold.design.scan.readers.python import read_python
@@ -19,8 +26,9 @@ from bluegold.design.scan.readers.requirements import (
     read_requirements,
     read_setup_cfg,
 )
+from bluegold.design.scan.readers.scripts import read_script
 from bluegold.design.scan.readers.settings import read_settings, read_sql
-from bluegold.design.scan.readers.shell import read_groovy, read_makefile, read_script
+from bluegold.design.scan.readers.shell import read_groovy, read_makefile
 from bluegold.design.scan.readers.terraform import read_terraform
 from bluegold.design.scan.readers.yaml_files import read_yaml
 from bluegold.design.scan.signals import Signal
@@ -67,7 +75,10 @@ def _format(name: str, files: str, *readers: Callable[[SourceFile, Context], Ite
 _COMMENTS = _known(comment_signals)
 
 FORMATS: tuple[Format, ...] = (
-    _format("lock file", r".*\.lock|package-lock\.json|pnpm-lock\.yaml|conda-lock\.ya?ml|go\.sum|npm-shrinkwrap\.json"),
+    _format(
+        "lock file",
+        r".*\.lock|.*require?ments?[^/]*[._-](lock|locked|frozen|freeze|pinned)\.txt|package-lock\.json|pnpm-lock\.yaml|conda-lock\.ya?ml|go\.sum|npm-shrinkwrap\.json",
+    ),
     _format("constraints", r"constraints[^/]*\.txt"),
     _format("setup.py", r"setup\.py", _plain(read_setup_py), _code(read_python)),
     _format("Python", r".*\.pyw?", _code(read_python)),
@@ -79,6 +90,8 @@ FORMATS: tuple[Format, ...] = (
     _format("Pipfile", r"Pipfile", _plain(read_pipfile), _COMMENTS),
     _format("setup.cfg", r"setup\.cfg", _plain(read_setup_cfg), _COMMENTS),
     _format("package.json", r"package\.json", _plain(read_package_json)),
+    _format("JVM build", r"pom\.xml|build\.gradle(\.kts)?|build\.sbt|libs\.versions\.toml", _plain(read_jvm_build)),
+    _format("R", r".*\.(R|r)", _plain(read_r), _COMMENTS),
     _format("go.mod", r"go\.mod", _plain(read_go_mod)),
     _format(
         "Dockerfile", r"(?i)(dockerfile|containerfile)([._-].*)?|.*\.dockerfile", _plain(read_dockerfile), _COMMENTS

@@ -9,16 +9,16 @@ from bluegold.design.scan.index import Index
 from bluegold.design.scan.readers.addresses import scheme_of
 from bluegold.design.scan.readers.names import package_signals
 from bluegold.design.scan.readers.prose import comment_signals
-from bluegold.design.scan.readers.shell import command_signals
+from bluegold.design.scan.readers.shell import command_signals, remote_manifest
 from bluegold.design.scan.readers.yaml_lines import YamlLine, yaml_lines
 from bluegold.design.scan.signals import EvidenceKind, Scope, Signal
 from bluegold.design.scan.source import SourceFile
 
-__all__ = ["read_yaml"]
+__all__ = ["read_yaml", "resource_signals"]
 
 _CI = re.compile(
     r"\.github/workflows/[^/]+|\.gitlab-ci\.ya?ml|\.gitlab/.*|\.circleci/.*|\.?azure[-/]?pipelines.*|\.azure-pipelines/.*"
-    r"|\.travis\.ya?ml|bitbucket-pipelines\.yml|cloudbuild[^/]*|buildspec[^/]*|\.drone\.yml|\.github/actions/.*"
+    r"|\.travis\.ya?ml|bitbucket-pipelines\.yml|\.[\w.-]+/workflows/.*|\.github/.*workflows/.*|cloudbuild[^/]*|buildspec[^/]*|\.drone\.yml|\.github/actions/.*"
 )
 _SHELL_KEYS = frozenset(
     [
@@ -36,7 +36,7 @@ _SHELL_KEYS = frozenset(
 )
 _LAUNCH_KEYS = frozenset({"command", "args", "entrypoint"})
 _IMAGE_KEYS = frozenset(
-    {"image", "baseImage", "base_image", "image_uri", "docker_image", "container_image", "container"}
+    {"image", "baseImage", "base_image", "image_uri", "docker_image", "container_image", "container", "newName"}
 )
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+")
 _GROUP = re.compile(r"(?:([a-z0-9.-]+)/)?(v\d+(?:(?:alpha|beta)\d+)?)")
@@ -51,7 +51,7 @@ def read_yaml(file: SourceFile, index: Index) -> Iterator[Signal]:
     found = list(yaml_lines(file.lines))
     texts = tuple(text for text in index.texts if text in file.text)
     ci = bool(_CI.fullmatch(file.path))
-    yield from _resources(found)
+    yield from resource_signals(found)
     for entry in found:
         signals = _text_line(entry) if entry.block else _value(entry, index, ci=ci)
         for signal in signals:
@@ -92,7 +92,9 @@ def _value(entry: YamlLine, index: Index, *, ci: bool) -> Iterator[Signal]:
     elif key == "uses" and "@" in value:
         name = value.partition("@")[0]
         yield Signal("action", name, line, f"action {name}")
-    elif key == "chart" and value:
+    elif key in {"resources", "bases"} and "github" in value:
+        yield from remote_manifest(value, line)
+    elif key in {"chart", "chart_ref"} and value:
         yield Signal("chart", value.rpartition("/")[2], line, f"chart {value}")
     if value or "_" in key:
         yield from _variables(entry)
@@ -131,22 +133,36 @@ def _mounted(found: list[YamlLine], index: Index) -> Iterator[Signal]:
                     yield signal._replace(line=lines[signal.line - 1].line)
 
 
-def _resources(found: list[YamlLine]) -> Iterator[Signal]:
-    """``group/Kind`` of every cluster manifest in the file."""
-    versions: dict[int, str] = {}
+def resource_signals(found: list[YamlLine]) -> Iterator[Signal]:
+    """``group/Kind`` of every cluster object: a document of its own, or an item of a list inside one."""
+    roots = {entry.document: entry.value for entry in found if entry.path == ("apiVersion",) and not entry.block}
+    inner: dict[tuple[int, tuple[str, ...]], str] = {}
+    waiting: dict[tuple[int, tuple[str, ...]], YamlLine] = {}
     for entry in found:
-        if len(entry.path) != 1 or entry.block or entry.item:
+        if entry.block or entry.key not in {"apiVersion", "kind"}:
             continue
-        if entry.key == "apiVersion":
-            versions[entry.document] = entry.value
-    for entry in found:
-        if entry.path != ("kind",) or entry.document not in versions or not entry.value.isalnum():
-            continue
-        version = _GROUP.fullmatch(versions[entry.document])
-        group = (version[1] or "") if version else "?"
-        if group in _OTHER_GROUPS or not ("." in group or group in _CORE_GROUPS):
-            continue
-        yield Signal("resource", f"{group or 'core'}/{entry.value}", entry.line, f"{group or 'core'} {entry.value}")
+        slot = (entry.document, entry.path[:-1])
+        if entry.path == ("kind",):
+            yield from _resource(roots.get(entry.document, ""), entry)
+        elif entry.key == "apiVersion":
+            inner[slot] = entry.value
+            if slot in waiting:
+                yield from _resource(entry.value, waiting.pop(slot))
+        elif entry.item:
+            waiting[slot] = entry
+        else:
+            yield from _resource(inner.get(slot, ""), entry)
+
+
+def _resource(version: str, kind: YamlLine) -> Iterator[Signal]:
+    if not version or not kind.value.isalnum():
+        return
+    parts = _GROUP.fullmatch(version)
+    group = (parts[1] or "") if parts else "?"
+    if group in _OTHER_GROUPS or not ("." in group or group in _CORE_GROUPS):
+        return
+    shown = f"{group or 'core'} {kind.value}"
+    yield Signal("resource", f"{group or 'core'}/{kind.value}", kind.line, shown)
 
 
 def _conda(found: list[YamlLine]) -> Iterator[Signal]:
