@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from bluegold._version import __version__
 
 if TYPE_CHECKING:
-    from bluegold.features.contract import Contract, category, flag, number, rule, text, time
+    from bluegold.features.contract import Contract, array, category, flag, number, rule, text, time
     from bluegold.features.loader import load_system
     from bluegold.features.splits import by_column, by_share, by_time
     from bluegold.features.system import Data, System
@@ -28,6 +28,7 @@ __all__ = [
     "Data",
     "System",
     "__version__",
+    "array",
     "by_column",
     "by_share",
     "by_time",
@@ -41,7 +42,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Contract", "category", "flag", "number", "rule", "text", "time"), "bluegold.features.contract"),
+    **dict.fromkeys(
+        ("Contract", "array", "category", "flag", "number", "rule", "text", "time"), "bluegold.features.contract"
+    ),
     **dict.fromkeys(("Data", "System"), "bluegold.features.system"),
     **dict.fromkeys(("by_column", "by_share", "by_time"), "bluegold.features.splits"),
     "load_system": "bluegold.features.loader",

@@ -13,9 +13,10 @@ def test_what_the_work_raises_is_raised_where_its_result_is_asked_for():
     def work(report):
         raise DataError("no rows", way_out="give some")
 
-    with pytest.raises(DataError, match="no rows"), Beside(work) as beside:
+    with Beside(work) as beside:
         beside.start()
-        beside.result()
+        with pytest.raises(DataError, match="no rows"):
+            beside.result()
 
 
 def test_leaving_by_an_error_ends_the_work_at_its_next_report():
@@ -28,11 +29,15 @@ def test_leaving_by_an_error_ends_the_work_at_its_next_report():
             report(turn)
         ended.append("to the end")
 
+    def left() -> None:
+        with Beside(work) as beside:
+            beside.start()
+            assert begun.wait(5)
+            raise KeyboardInterrupt
+
     started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), Beside(work) as beside:
-        beside.start()
-        assert begun.wait(5)
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        left()
     assert time.monotonic() - started < 5
     assert not ended
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from bluegold.core.workspace import Workspace
+from bluegold.delivery.controller import deliver
+from bluegold.delivery.events import DeliveryEvent
 from bluegold.delivery.gating import GATES
 from bluegold.delivery.release import CLOSED
 from bluegold.delivery.rollback import rollback
@@ -106,6 +108,29 @@ def test_a_person_finishes_what_a_dead_controller_left(
     assert look(registry, "pumps:v2") == "rolled_back"
 
 
+def test_a_dead_controller_mid_canary_ends_in_safety_without_anybody_calling(
+    workspace: Workspace,
+    registry: Registry,
+    server: Endpoint,
+    traffic: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The workers see that the controller's lease shows no life, and go back to Blue alone."""
+    monkeypatch.setenv("BLUEGOLD_TEST_LEASE", "2")
+    with traffic() as live:
+        assert controller(workspace, "v2", "phase", 5).returncode == -9  # gates, rehearsal, shadow, canary, shift
+        assert registry.traffic.current(MODEL).mode == "canary"
+        deadline = time.monotonic() + 30
+        while registry.traffic.current(MODEL).mode != "off" and time.monotonic() < deadline:
+            time.sleep(0.05)
+    split = registry.traffic.current(MODEL)
+    assert (split.blue, split.gold, split.mode, split.set_by) == ("pumps:v1", "", "off", "automatic:watchdog")
+    assert "shown no life" in split.reason
+    assert live.failed == []
+    assert controller(workspace, "v2", "phase", 999).stdout == "rolled_back"  # who comes back finds the traffic gone
+    assert registry.audit.verify().ok
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["after", "before"])
 @pytest.mark.parametrize(("version", "end"), [("v2", "promoted"), ("v3", "rolled_back")])
@@ -121,6 +146,27 @@ def test_killed_at_every_single_write(
     with traffic(hot=end == "rolled_back") as live:
         seen = run_to_the_end(workspace, registry, version, what)
     assert seen[-1] == end
+    assert live.failed == []
+
+
+@pytest.mark.slow
+def test_a_candidate_whose_artefact_vanishes_mid_rollout_is_taken_back(
+    workspace: Workspace, registry: Registry, server: Endpoint, traffic: Make
+) -> None:
+    digest = registry.versions.get("v2").artefacts["model.txt"]
+
+    def vanish(event: DeliveryEvent) -> None:
+        if event.phase == "canary":
+            for path in workspace.objects.rglob(f"*{digest[-40:]}*"):
+                path.unlink()
+
+    with traffic() as live:
+        release = deliver("v2", registry, workspace, on_event=vanish)
+    assert release.phase in {"rolled_back", "paused"}
+    assert registry.lifecycle.production(MODEL).ref == "pumps:v1"
+    split = registry.traffic.current(MODEL)
+    assert (split.blue, split.gold) == ("pumps:v1", "")
+    assert "model.txt" in release.detail["reason"] or digest[:8] in release.detail["reason"]
     assert live.failed == []
 
 

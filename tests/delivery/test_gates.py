@@ -155,6 +155,14 @@ def test_a_changed_artefact_is_refused_by_security(registry: Registry, workspace
     [
         (b'[{"id":"X-1","package":"polars","fixed":"999"}]', "fail"),
         (b'[{"id":"X-1","package":"polars","versions":["0.0.1"]}]', "pass"),
+        (
+            (
+                b'{"id":"X-2","affected":[{"package":{"name":"Polars","ecosystem":"PyPI"},'
+                b'"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"999"}]}]}]}'
+            ),
+            "fail",
+        ),
+        (b'{"id":"X-3","withdrawn":"2024-01-01","package":"polars"}', "hold"),
         (b"not json", "hold"),
     ],
 )

@@ -97,6 +97,7 @@ class Walk(RuleBasedStateMachine):
             journal.advance(target, "tried", **detail)  # type: ignore[arg-type] - any phase and detail may be tried
         except BluegoldError:
             return
+        REACHED.add(journal.phase)
         self.steer(journal)
 
     def steer(self, journal: Journal) -> None:

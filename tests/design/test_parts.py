@@ -1,8 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bluegold.core.nouns import Finding
-from bluegold.design.assessment import assess
 from bluegold.design.blocks import Bullets, Document, Section, Table
 from bluegold.design.diagrams import CLASSES, label, png, svg, themed
 from bluegold.design.markdown import markdown
@@ -51,24 +49,3 @@ def test_credentials_of_a_store_are_never_shown():
 def test_places_of_a_definition_that_does_not_parse_are_unknown():
     assert definition_places("class (", "pipeline.py") == {}
     assert plan_places("a: [", "architecture.yaml") == {}
-
-
-def test_an_assessment_tells_in_use_from_declared():
-    def found(usage):
-        return Finding(
-            kind="orchestrator",
-            technology="airflow",
-            section="S1",
-            usage=usage,
-            path="dags/a.py",
-            line=2,
-            evidence="import",
-            confidence=1.0,
-            detector="d",
-        )
-
-    status = {
-        usage: next(row for row in assess((found(usage),)) if row.expectation == "training orchestration").status
-        for usage in ("used", "declared", "mentioned")
-    }
-    assert status == {"used": "present", "declared": "declared", "mentioned": "missing"}

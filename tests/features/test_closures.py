@@ -58,6 +58,12 @@ EXPRESSIONS = [
     (t - MOMENT).dt.total_minutes() / 60, t.dt.timestamp("us") / 3.6e9,
     s.str.to_lowercase(), s.str.to_uppercase(), s.str.len_chars(), s.str.len_chars() - 3, s.str.starts_with("a"),
     s.str.ends_with("b"), s.str.contains("a", literal=True), s + "-" + r,
+    x.tan(), x.arctan(), x.tanh(), x.degrees(), x.radians(), i.tan(),
+    t.dt.millisecond(), t.dt.microsecond(), t.dt.is_leap_year(), t.dt.iso_year(), t.dt.days_in_month(),
+    t.dt.truncate("1h"), t.dt.truncate("1d"), t.dt.truncate("15m"), t.dt.truncate("7s") < u,
+    s.str.strip_chars(), s.str.len_bytes(), s.str.reverse(), s.str.head(2), s.str.slice(1, 2), s.str.slice(1),
+    s.str.replace("a", "xy", literal=True), s.str.replace_all("a", "", literal=True),
+    pl.concat_str(["s", "r"], separator="-"), pl.concat_str([s.str.to_uppercase(), r]),
     s.replace_strict({"a": 1, "b": 2}, default=0), s.replace_strict({"a": 1.5, "b": 2}, default=None),
     i.replace_strict({1: 10, 2: 20}, default=i), k.replace_strict({True: "yes", False: "no"}, default="none"),
     ((x - y).abs() / (i.abs() + 1)).fill_nan(None), (x > 0).cast(pl.Int64) + (y > 0).cast(pl.Int64),
@@ -66,7 +72,11 @@ EXPRESSIONS = [
 SMALL = st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.5, 1e300, -1e300, 5e-324, 3.0, 60.0, 0.1])
 FLOATS = st.none() | SMALL | st.floats(allow_nan=False, allow_infinity=False)
 WHOLES = st.none() | st.integers(-4, 4) | st.integers(-(2**31), 2**31)
-TEXTS = st.none() | st.sampled_from(["a", "b", "", "A", "é", "ab"]) | st.text(st.characters(codec="ascii"), max_size=6)
+TEXTS = (
+    st.none()
+    | st.sampled_from(["a", "b", "", "A", "é", "ab", "a\x1c", " \u2003b"])
+    | st.text(st.characters(codec="ascii"), max_size=6)
+)
 TIMES = st.none() | st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2199, 12, 31))
 BOOLS = st.none() | st.booleans()
 ROWS = st.lists(
@@ -134,7 +144,17 @@ def test_random_trees(expression: pl.Expr, rows: list[dict]) -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    [x.round(2), x**2, s.str.slice(0, 2), t.dt.truncate("1h"), pl.sum_horizontal("x", "y"), x.cast(pl.Float32)],
+    [
+        *(x.round(2), x**2, x.cbrt(), pl.sum_horizontal("x", "y"), x.cast(pl.Float32)),
+        *(
+            t.dt.truncate("1w"),
+            t.dt.date(),
+            s.str.slice(-2),
+            s.str.contains("^a"),
+            s.str.head(i),
+            s.str.replace("a", "$0", literal=True),
+        ),
+    ],
 )
 def test_what_is_not_proven_is_not_translated(expression: pl.Expr) -> None:
     found = translate(expression, SCHEMA, "it")

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 import bluegold as bg
 from bluegold.core.errors import DataError, DefinitionError, FieldError
+from bluegold.features.checks import check_of
 from bluegold.features.contract import clean_frame
+from bluegold.features.fields import FieldSpec
 from bluegold.features.row import RowProgram
 
 VALUES = {
@@ -107,3 +109,35 @@ def test_definitions_that_cannot_mean_what_they_say() -> None:
             (bg.Contract,),
             {"__annotations__": {"a": float}, "a": bg.number(), "rules": (bg.rule("r", pl.col("b") > 0),)},
         )
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ([1.0, 2.0, 3.0], "has 3 numbers"),
+        ([[1.0, 2.0], [3.0, None]], "NoneType"),
+        ([[1.0, 2.0], [3.0, [4.0]]], "a list"),
+        ([[1.0, 2.0], [3.0, True]], "a bool"),
+        ([[1.0, 2.0], [3.0, 10**400]], "an infinite number"),
+        ([[1.0, 2.0], [3.0, math.inf]], "an infinite number"),
+        ([[1.0, 2.0], [3.0, 9.0]], "outside 0 to 5"),
+        (None, "is missing"),
+    ],
+)
+def test_an_array_of_another_shape_or_content_is_refused(value: Any, why: str) -> None:
+    check = check_of(FieldSpec(name="image", kind="array", shape=(2, 2), ge=0.0, le=5.0))
+    with pytest.raises(FieldError, match=why):
+        check({"image": value}, [])
+    deep: Any = 1.0
+    for _ in range(900):
+        deep = [deep]
+    with pytest.raises(FieldError):
+        check({"image": deep}, [])
+
+
+def test_an_array_may_come_nested_or_flat() -> None:
+    check = check_of(FieldSpec(name="image", kind="array", shape=(2, 2), le=5.0, outside="clip"))
+    for value in ([[1, 2], [3, 9]], [1, 2, 3, 9]):
+        values, flags = {"image": value}, list[str]()
+        check(values, flags)
+        assert (values, flags) == ({"image": [1.0, 2.0, 3.0, 5.0]}, ["image:clipped"])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from bluegold.core.nouns import Evidence
@@ -18,6 +19,7 @@ from bluegold.features.loader import load_system
 from bluegold.features.system import System
 from bluegold.probes.bench import Bench
 from bluegold.probes.table import prove
+from bluegold.production.operations.sentinel import Account
 from bluegold.registry import Registry
 
 
@@ -76,6 +78,8 @@ def produced(developed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for step in ("Staging", "Canary"):
             registry.lifecycle.transition("starter:v1", step, reason="test")
         registry.promote("starter:v1", reason="test")
+    served = Account(since=0.0, watched=86_400.0, answered=86_390.0, rounds=21_600, failed=3)
+    (root / "run" / "availability.json").write_bytes(msgspec.json.encode(served))
     return root
 
 

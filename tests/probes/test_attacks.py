@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import msgspec
@@ -11,12 +12,20 @@ import pytest
 
 from bluegold.core.nouns import Approval
 from bluegold.core.workspace import Workspace
-from bluegold.probes import decision_audit_trail, governance_review, version_lineage
+from bluegold.probes import (
+    availability,
+    decision_audit_trail,
+    feature_isolation,
+    governance_review,
+    no_single_point_of_failure,
+    version_lineage,
+)
 from bluegold.probes.bench import Bench
 from bluegold.probes.decision_audit_trail import attack
 from bluegold.probes.executions_recorded import recorded
 from bluegold.probes.instruments.load import Answered
-from bluegold.probes.scratch import NotMeasured, copied
+from bluegold.probes.scratch import NotMeasured, Scratch, copied
+from bluegold.production.operations.board import Head
 from bluegold.production.results.decision_log import DecisionLog
 from bluegold.production.results.decision_reader import DecisionReader, LogReport
 from bluegold.production.results.records import DecisionRecord
@@ -189,8 +198,39 @@ def test_the_scratch_server_ends_with_its_bench(space: Workspace, bench: Bench) 
         os.kill(endpoint.pid, 0)
 
 
-def test_the_supervisor_alone_carries_the_server(measured: Measured) -> None:
-    """As long as one process watches all workers, its loss must be reported, not explained away."""
+def test_no_component_of_a_server_carries_it_alone(measured: Measured) -> None:
     evidence = measured.evidence["NF-3"]
-    assert "a worker survived" in evidence.method
-    assert evidence.value is ("NOT survived" not in evidence.method)
+    for component in ("a worker", "the supervisor", "a worker of its successor", "the registry"):
+        assert f"{component} survived" in evidence.method
+    assert evidence.value is True
+
+
+def test_a_loss_that_is_not_survived_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(no_single_point_of_failure, "_COMPONENTS", {"everything": _everything})
+    evidence = no_single_point_of_failure.measure(bench)
+    assert evidence.value is False
+    assert "everything NOT survived" in evidence.method
+
+
+def _everything(scratch: Scratch) -> None:
+    for pid in (scratch.board[Head.DEPUTY], scratch.board[Head.LEADER], *(one.pid for one in scratch.board.views())):
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_availability_is_a_share_of_an_operating_period(measured: Measured, bench: Bench) -> None:
+    evidence = measured.evidence["NF-1"]
+    assert evidence.value == pytest.approx(100 * 86_390 / 86_400)
+    assert (evidence.verdict, evidence.samples) == ("threshold", 21_600)
+    (bench.workspace.run / "availability.json").unlink()
+    with pytest.raises(NotMeasured, match="too short"):
+        availability.measure(bench)
+
+
+def test_a_pipeline_that_touches_another_is_found_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = feature_isolation.measure(bench)
+    assert held.value is True, held.method
+    answers = iter([[(200, 0.5)], [(500, None)]])
+    monkeypatch.setattr(feature_isolation, "_asked", lambda *_: next(answers))
+    evidence = feature_isolation.measure(bench)
+    assert evidence.value is False
+    assert "a broken pipeline of Gold changed or cost answers of Blue" in evidence.method

@@ -31,23 +31,23 @@ def bluegold(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_prove_one(space: Workspace, folder: Path, tmp_path: Path) -> None:
-    done = bluegold("prove", "ap-7", "NF-8", "-w", str(space.root), "--system", str(folder), cwd=tmp_path)
+    done = bluegold("prove", "ap-7", "SEC-4", "-w", str(space.root), "--system", str(folder), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split()[:2] == ["AP-7", "missed"]
     assert "≥ 0.999 -> ≥ 0.9999" in lines[0]
-    assert any(line.startswith("NF-8   needs instrumentation") for line in lines)
-    assert UNMEASURED["NF-8"] in done.stdout
+    assert any(line.startswith("SEC-4  needs instrumentation") for line in lines)
+    assert UNMEASURED["SEC-4"] in done.stdout
     assert json.loads(space.evidence.read_text(encoding="utf-8").splitlines()[0])["requirement"] == "AP-7"
 
 
 def test_prove_as_json_takes_the_definition_from_the_registry(space: Workspace, tmp_path: Path) -> None:
-    done = bluegold("prove", "AP-7", "AP-11", "AP-5", "--json", "-w", str(space.root), cwd=tmp_path)
+    done = bluegold("prove", "AP-7", "AP-11", "CP-4", "--json", "-w", str(space.root), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
-    assert [row["requirement"]["id"] for row in told["checklist"]] == ["AP-5", "AP-7", "AP-11"]
+    assert [row["requirement"]["id"] for row in told["checklist"]] == ["AP-7", "AP-11", "CP-4"]
     by_id = {one["requirement"]: one for one in told["evidence"]}
-    assert by_id["AP-5"]["value"] is None
+    assert by_id["CP-4"]["value"] is None
     assert 0 < by_id["AP-11"]["value"] <= 100
     assert sum(told["totals"].values()) == 3
     assert told["ledger"] == str(space.evidence)
@@ -85,9 +85,9 @@ def test_where_names_the_place() -> None:
 
 
 def test_where_says_that_nothing_measures_it() -> None:
-    result = RUNNER.invoke(APP, ["NF-8"])
+    result = RUNNER.invoke(APP, ["SEC-4"])
     assert result.exit_code == 0
-    assert result.stdout.startswith(f"needs instrumentation: {UNMEASURED['NF-8']}")
+    assert result.stdout.startswith(f"needs instrumentation: {UNMEASURED['SEC-4']}")
 
 
 @pytest.mark.parametrize("row", catalog(), ids=IDS)

@@ -14,6 +14,9 @@ from typing import Any
 
 import httpx
 
+from bluegold.production.operations.board import Board, Cell
+
+BLUEGOLD = (sys.executable, "-m", "bluegold")
 RUN = """
 import sys, typer
 from bluegold.cli.terminal import guarded
@@ -43,8 +46,17 @@ def test_up_serves_shows_the_console_and_ends_with_ctrl_c(world: Any) -> None:
         console, seen = said(process, r"console at (http://[\d.:]+)", seen)
         assert httpx.post(f"{url}/v1/predict", json=world.parcel(1), timeout=20).status_code == 200
         assert "parcels" in httpx.get(console).text
+        where = ["-w", str(world.workspace.root)]
+        board = Board(world.workspace.run / "board")
+        before = board.slot(0)[Cell.PID]
+        done = subprocess.run([*BLUEGOLD, "reload", *where], capture_output=True, text=True, check=True)
+        assert "every worker replaced" in done.stderr
+        assert board.slot(0)[Cell.PID] != before
         process.send_signal(signal.SIGINT)
         assert process.wait(15) == 0
+        done = subprocess.run([*BLUEGOLD, "stop", *where], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "is not served" in done.stderr
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
 

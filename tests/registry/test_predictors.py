@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bluegold.core.errors import DataError, RegistryError
+from bluegold.development.families import Training, through_onnx
 from bluegold.registry.predictors import FAMILIES, Predictor, load_predictor
 from bluegold.registry.predictors.linear import CategoryTerm, LinearPredictor, NumberTerm
+from bluegold.registry.predictors.softmax import SoftmaxPredictor
 
 WIDTH = 6
 
@@ -50,9 +52,25 @@ LINEAR = LinearPredictor(
 )
 
 
+def grown() -> bytes:
+    """A small forest in ONNX."""
+    rows = matrix(400)
+    training = Training(rows, np.nan_to_num(rows[:, 0]) > 0, ("number",) * WIDTH)
+    return through_onnx.fit_forest(training, {**through_onnx.FOREST, "n_estimators": 8}, 7).predictor.dump()
+
+
+OTHERS = {
+    "linear": LinearPredictor(intercept=0.5, terms=LINEAR.terms, link="identity").dump(),
+    "onnx": grown(),
+    "softmax": SoftmaxPredictor(
+        [LinearPredictor(intercept=i, terms=LINEAR.terms, link="identity") for i in (0.0, 0.5, -0.5)]
+    ).dump(),
+}
+
+
 @pytest.fixture(params=sorted(FAMILIES))
 def predictor(request: pytest.FixtureRequest, booster: lightgbm.Booster) -> Predictor:
-    data = {"lightgbm": booster.model_to_string().encode(), "logistic": LINEAR.dump()}[request.param]
+    data = {"lightgbm": booster.model_to_string().encode(), "logistic": LINEAR.dump(), **OTHERS}[request.param]
     return load_predictor(request.param, data)
 
 
@@ -65,10 +83,11 @@ def rows() -> np.ndarray:
 
 def test_a_row_has_the_bits_of_the_batch(predictor: Predictor, rows: np.ndarray) -> None:
     scores = predictor.scores(rows)
-    assert scores.shape == (len(rows),)
+    assert scores.shape == ((len(rows),) if predictor.outputs == 1 else (len(rows), predictor.outputs))
     assert scores.dtype == np.float64
-    assert ((scores >= 0) & (scores <= 1)).all()
-    assert [predictor.score_row(row) for row in rows.tolist()] == scores.tolist()
+    assert predictor.family == "linear" or ((scores >= 0) & (scores <= 1)).all()
+    alone = [predictor.score_row(row) for row in rows.tolist()]
+    assert np.array(alone).tolist() == scores.tolist()
     assert predictor.scores(rows[::2]).tolist() == scores[::2].tolist()
     assert predictor.scores(np.asfortranarray(rows)).tolist() == scores.tolist()
 
@@ -82,7 +101,7 @@ def test_a_dumped_predictor_is_the_same(predictor: Predictor, rows: np.ndarray) 
 
 
 def test_nothing_is_scored_as_nothing(predictor: Predictor) -> None:
-    assert predictor.scores(np.empty((0, WIDTH))).shape == (0,)
+    assert predictor.scores(np.empty((0, WIDTH))).shape == ((0,) if predictor.outputs == 1 else (0, predictor.outputs))
 
 
 def test_input_of_the_wrong_shape_is_refused(predictor: Predictor) -> None:
@@ -98,7 +117,7 @@ def test_threads_share_a_predictor(predictor: Predictor, rows: np.ndarray) -> No
     wrong: list[int] = []
 
     def score() -> None:
-        got = [predictor.score_row(row) for row in rows.tolist()]
+        got = np.array([predictor.score_row(row) for row in rows.tolist()]).tolist()
         wrong.append(sum(a != b for a, b in zip(got, expected, strict=True)))
 
     threads = [threading.Thread(target=score) for _ in range(4)]
@@ -112,6 +131,9 @@ def test_threads_share_a_predictor(predictor: Predictor, rows: np.ndarray) -> No
 def test_a_file_of_another_kind_is_refused() -> None:
     bad = {
         "lightgbm": [b"", b"tree\nnonsense", b"\x80\x04.", b"tree\n\x00"],
+        "linear": [b"", b"[]"],
+        "onnx": [b"", b"\x08\x08", b"{}"],
+        "softmax": [b"", b'{"classes": []}', b'{"classes": [1, 2]}'],
         "logistic": [b"", b"{}", b'{"intercept": 1, "terms": [{"type": "x"}]}', b'{"intercept": null, "terms": []}'],
     }
     assert set(bad) == set(FAMILIES)
@@ -119,7 +141,7 @@ def test_a_file_of_another_kind_is_refused() -> None:
         for data in files:
             with pytest.raises(RegistryError):
                 load_predictor(family, data)
-    with pytest.raises(RegistryError, match="lightgbm, logistic"):
+    with pytest.raises(RegistryError, match="lightgbm, linear, logistic"):
         load_predictor("oracle", b"")
 
 
@@ -131,11 +153,11 @@ def test_lightgbm_gives_the_bits_that_training_saw(booster: lightgbm.Booster) ->
     assert [native.score_row(row) for row in rows.tolist()] == expected.tolist()
 
 
-def test_a_regression_booster_is_refused() -> None:
+def test_a_booster_for_something_else_is_refused() -> None:
     rows = matrix(300)
-    options = {"objective": "regression", "verbosity": -1, "num_threads": 1}
+    options = {"objective": "poisson", "verbosity": -1, "num_threads": 1}
     other = lightgbm.train(options, lightgbm.Dataset(rows, np.arange(300.0)), 2)
-    with pytest.raises(RegistryError, match="objective is not 'binary'"):
+    with pytest.raises(RegistryError, match="objective is not one of"):
         load_predictor("lightgbm", other.model_to_string().encode())
 
 

@@ -1,12 +1,15 @@
-"""`bluegold approve`: a person's consent to a version, bound to its digest."""
+"""`bluegold approve`: a person's consent to a version, or refusal of it, bound to its digest."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, actor_name, emit, workspace_path
+from bluegold.cli.identity import acting
+from bluegold.cli.review import attached
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
 
 __all__ = ["approve"]
 
@@ -15,22 +18,32 @@ def approve(
     version: Annotated[str, typer.Argument(help="The version to approve.")],
     *,
     comment: Annotated[str, typer.Option("--comment", "-m", help="What was looked at, and why it is good.")] = "",
+    reject: Annotated[bool, typer.Option("--reject", help="Say no instead: it cannot be promoted then.")] = False,
+    evidence: Annotated[
+        list[Path] | None, typer.Option("--evidence", "-e", help="A file that shows it; it is kept with the consent.")
+    ] = None,
     workspace: WorkspaceOption = None,
     actor: ActorOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Approve a version; its author cannot."""
+    """Approve a version, or say no to it; its author cannot approve."""
     from bluegold.core.workspace import Workspace
     from bluegold.registry import Registry
 
     space = Workspace.open(workspace_path(workspace))
-    who = actor_name(actor)
+    who = acting(actor, space)
     with Registry.open(space, actor=who) as registry:
-        approval = registry.approvals.approve(version, actor=who, comment=comment)
-        given, needed = len(registry.approvals.list(approval.ref)), registry.approvals.needed(approval.ref)
+        files = attached(registry, evidence or [])
+        if reject:
+            said = registry.reviews.add(version, comment, "reject", actor=who, evidence=files)
+            emit(said, as_json=as_json, text=f"{said.ref} refused by {said.actor}: {said.comment}")
+            return
+        approval = registry.approvals.approve(version, actor=who, comment=comment, evidence=files)
+        standing = registry.approvals.standing(approval.ref)
+    next_step = standing.missing or f"next: bluegold deliver {approval.ref}"
     emit(
         approval,
         as_json=as_json,
-        text=f"{approval.ref} approved by {approval.actor} ({given} of {needed} needed)\n"
-        f"next: bluegold deliver {approval.ref}",
+        text=f"{approval.ref} approved by {approval.actor} ({len(standing.counting)} of {standing.needed} needed)\n"
+        f"{next_step}",
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bluegold.cli.terminal import JsonOption, emit
+
+if TYPE_CHECKING:
+    from bluegold.design.assessment import Assessment
 
 __all__ = ["assess"]
 
@@ -17,14 +20,27 @@ def assess(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Say for each part of S1-S6 what a code base has, what is missing, and where it shows."""
+    """Score a code base against S1-S6: what it has, what is missing, and where that shows."""
     from bluegold.design.assessment import assess as hold
     from bluegold.design.scan import scan
 
-    rows = hold(scan(path))
-    present = sum(row.status == "present" for row in rows)
-    lines = [
-        f"{row.section} {row.status:<8} {row.expectation:<52} {', '.join(row.evidence[:3]) or '-'}" for row in rows
-    ]
-    lines.append(f"{present} of {len(rows)} present")
-    emit({"rows": rows, "present": present, "total": len(rows)}, as_json=as_json, text="\n".join(lines))
+    found = hold(path, scan(path))
+    emit(found, as_json=as_json, text=_table(found))
+
+
+def _table(found: Assessment) -> str:
+    lines: list[str] = []
+    for section, (points, total) in found.sections.items():
+        lines.append(f"{section}  {points:g} of {total}")
+        for row in found.rows:
+            if row.section != section:
+                continue
+            shown = ", ".join(row.evidence[:2]) + (
+                f" and {len(row.evidence) - 2} more" if len(row.evidence) > 2 else ""
+            )
+            said = row.missing if row.status == "missing" and not row.evidence else shown
+            also = f" ({row.missing})" if row.missing and row.evidence else ""
+            lines.append(f"    {row.status:<8} {row.capability:<44} {said}{also}")
+    share = found.points / found.total if found.total else 0.0
+    lines.append(f"total  {found.points:g} of {found.total} ({share:.0%})")
+    return "\n".join(lines)

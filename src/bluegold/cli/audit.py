@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bluegold.cli.terminal import JsonOption, WorkspaceOption, emit, workspace_path
+from bluegold.cli.identity import acting
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
 
 if TYPE_CHECKING:
     from bluegold.registry import Registry
@@ -18,9 +20,31 @@ audit = typer.Typer(no_args_is_help=True, help="Verify that nothing was tampered
 
 
 @audit.command("verify")
-def audit_verify(*, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Check the audit chain, every registered artefact and every decision; name the first thing that was changed."""
+def audit_verify(
+    file: Annotated[
+        Path | None, typer.Argument(help="A file of 'audit export', 'audit checkpoint' or 'audit prove'.")
+    ] = None,
+    *,
+    key: Annotated[
+        str, typer.Option("--key", help="The public key that must have signed FILE (needed to trust a foreign one).")
+    ] = "",
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the audit chain, every artefact and every decision, or a FILE; name the first thing that was changed."""
+    if file is not None:
+        from bluegold.cli.audit_files import verify_file
+
+        sound = verify_file(file, key, workspace, as_json=as_json)
+    else:
+        sound = _workspace(workspace, as_json=as_json)
+    if not sound:
+        raise typer.Exit(1)
+
+
+def _workspace(workspace: Path | None, *, as_json: bool) -> bool:
     from bluegold.core.workspace import Workspace
+    from bluegold.production.results.anchors import anchor, check_anchors
     from bluegold.production.results.decision_reader import DecisionReader
     from bluegold.registry import Registry
     from bluegold.registry.verification import ChainReport
@@ -29,18 +53,84 @@ def audit_verify(*, workspace: WorkspaceOption = None, as_json: JsonOption = Fal
     with Registry.open(space) as registry:
         chain = registry.audit.verify()
         artefacts = _artefacts(registry)
-    log = DecisionReader(space.decisions).verify()
+        log = DecisionReader(space.decisions).verify()
+        anchors = check_anchors(registry, space.decisions)
+        if chain.ok and log.ok and anchors.ok:
+            anchor(registry, space.decisions)  # what was found good now may not be gone the next time
     decisions = ChainReport(ok=log.ok, checked=log.checked, first_bad=log.first_bad)
-    parts = {"registry": chain, "artefacts": artefacts, "decisions": decisions}
+    tails = ChainReport(ok=anchors.ok, checked=anchors.checked, first_bad=anchors.first_bad)
+    parts = {"registry": chain, "artefacts": artefacts, "decisions": decisions, "anchors": tails}
     sound = all(part.ok for part in parts.values())
-    units = {"registry": "audit rows", "artefacts": "artefacts", "decisions": "decision log entries"}
+    units = {
+        "registry": "audit rows",
+        "artefacts": "artefacts",
+        "decisions": "decision log entries",
+        "anchors": "anchored ends of decision logs",
+    }
     lines = [_told(part, units[name]) for name, part in parts.items()]
     lines.append(
         "everything verifies" if sound else "TAMPERING FOUND: restore from a backup and find out who had access"
     )
     emit({"ok": sound, **parts}, as_json=as_json, text="\n".join(lines))
-    if not sound:
-        raise typer.Exit(1)
+    return sound
+
+
+@audit.command("export")
+def audit_export(
+    file: Annotated[Path, typer.Argument(help="Where to; a gzip of JSON lines.")],
+    *,
+    workspace: WorkspaceOption = None,
+    actor: ActorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the whole audit trail to a file that 'bluegold audit verify FILE' checks anywhere."""
+    from bluegold.core.workspace import Workspace
+    from bluegold.registry import Registry
+    from bluegold.registry.audit_export import export_audit
+
+    space = Workspace.open(workspace_path(workspace))
+    who = acting(actor, space)
+    with Registry.open(space, actor=who) as registry:
+        point = export_audit(registry.audit, file, who)
+        public = registry.audit.signer.verifier.encoded
+    text = f"{point.number} rows written to {file}\nroot {point.root}\nkey  {public}"
+    emit({"checkpoint": point, "key": public, "file": file.name}, as_json=as_json, text=text)
+
+
+@audit.command("checkpoint")
+def audit_checkpoint(
+    *,
+    workspace: WorkspaceOption = None,
+    actor: ActorOption = None,
+) -> None:
+    """Sign everything up to now, the ends of the decision logs too; keep the JSON that is printed elsewhere."""
+    from bluegold.core.workspace import Workspace
+    from bluegold.production.results.anchors import anchor
+    from bluegold.registry import Registry
+
+    space = Workspace.open(workspace_path(workspace))
+    who = acting(actor, space)
+    with Registry.open(space, actor=who) as registry:
+        anchor(registry, space.decisions)
+        point = registry.audit.checkpoint(who)
+        public = registry.audit.signer.verifier.encoded
+    emit({"checkpoint": point, "key": public}, as_json=True, text="")
+
+
+@audit.command("prove")
+def audit_prove(
+    number: Annotated[int, typer.Argument(min=1, help="Number of the row.")],
+    *,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Print the proof that one row is in the chain; 'audit verify' checks it without the others."""
+    from bluegold.core.workspace import Workspace
+    from bluegold.registry import Registry
+
+    with Registry.open(Workspace.open(workspace_path(workspace))) as registry:
+        proof = registry.audit.prove(number)
+        public = registry.audit.signer.verifier.encoded
+    emit({"proof": proof, "key": public}, as_json=True, text="")
 
 
 @audit.command("log")

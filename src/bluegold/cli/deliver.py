@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, actor_name, emit, say, workspace_path
+from bluegold.cli.identity import acting
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, say, workspace_path
 from bluegold.core.errors import DeliveryError, Refused
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def deliver(
     from bluegold.registry import Registry
 
     space = Workspace.open(workspace_path(workspace))
-    who = actor_name(actor)
+    who = acting(actor, space)
     with Registry.open(space, actor=who) as registry:
         release = run(version, registry, space, actor=who, on_event=announce)
     emit(release, as_json=as_json, text=lambda: told(release))

@@ -20,18 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["design"]
 
-_MODES = {
-    "autopilot": ("autopilot", "piloto-auto"),
-    "unattended": ("unattended", "desatendido"),
-    "supervised": ("supervised", "supervisado"),
-    "step-by-step": ("step-by-step", "paso-a-paso"),
-}
 _VARIANTS = {"technical": ("technical", "tecnica", "técnica"), "executive": ("executive", "ejecutiva")}
-_CHECKPOINTS = {
-    "supervised": ("after the scan", "before delivery"),
-    "step-by-step": ("after the scan", "before the sections are written", "before delivery"),
-}
-
 #: The options of the command: name -> (type with its help, default).
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "repo": (
@@ -49,6 +38,19 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     ),
     "lang": (Annotated[str, typer.Option("--lang", help="en or es.")], "en"),
     "out": (Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the files.")], None),
+    "facts": (
+        Annotated[
+            list[str] | None, typer.Option("--fact", help="A fact the decisions weigh, as latency_ms=50; repeatable.")
+        ],
+        None,
+    ),
+    "check": (
+        Annotated[
+            Path | None,
+            typer.Option("--check", help="Compare a written design with the code base today; exit 1 when it drifted."),
+        ],
+        None,
+    ),
     "workspace": (WorkspaceOption, None),
     "as_json": (JsonOption, False),
 }
@@ -56,19 +58,33 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 
 def design(name: str = "", **options: Any) -> None:
     """Write the six-section document with its diagrams, decisions, requirements and evidence."""
+    if options["check"] is not None:
+        _check(name, options)
+        return
+    from bluegold.cli.conversation import conversation, with_answers
+    from bluegold.core.plan import Plan
     from bluegold.core.workspace import Workspace
-    from bluegold.design.document import document, held
+    from bluegold.design.document import document, examine, held
+    from bluegold.design.modes import mode_of
+    from bluegold.design.stated import parse_facts
 
-    chosen = _one_of(options["mode"], _MODES, "mode")
+    mode_of(options["mode"])
     variant = _one_of(options["variant"], _VARIANTS, "variant")
+    _one_of(options["fmt"], {name: (name,) for name in ("markdown", "html", "dual")}, "format")
+    given = parse_facts(tuple(options["facts"] or ()))
     space = Workspace(workspace_path(options["workspace"]))
     known = space if space.database.is_file() else None
     repo: Path | None = options["repo"]
-    subject = _subject(name or _asked(), repo, known)
-    for checkpoint in _CHECKPOINTS.get(chosen, ()):
-        _confirm(checkpoint)
+    system = name or _asked()
+    subject = _subject(system, repo, known)
     folder = options["out"] or (known.documents if known else Path("architecture"))
-    files = document(subject, known, folder, fmt=options["fmt"], variant=variant, lang=options["lang"], repo=repo)
+    talk = conversation(system, options["mode"], options["lang"], folder)
+    found = with_answers(talk, subject, known, examine(repo, given))
+    talk.checkpoint("before delivery", [f"{options['fmt']}, {variant}, {options['lang']}: {folder}"])
+    files = document(subject, known, folder, fmt=options["fmt"], variant=variant, lang=options["lang"], repo=found)
+    talk.finish()
+    if isinstance(subject, Plan) and found.as_is is not None and not found.learns:
+        say(f"'{repo}' shows no machine learning: this is the design of a greenfield")
     failed = held(files)
     emit(
         {"document": str(files[0]), "files": [str(file) for file in files], "failed": failed},
@@ -80,6 +96,34 @@ def design(name: str = "", **options: Any) -> None:
             f"{len(failed)} parts of the validation do not hold",
             why=", ".join(failed),
             way_out="the section Validation of the document says what is missing",
+        )
+
+
+def _check(name: str, options: Mapping[str, Any]) -> None:
+    """Compare a written design with the code base: what is new, what is gone, what is decided otherwise."""
+    from bluegold.core.workspace import Workspace
+    from bluegold.design.document import compose, examine
+    from bluegold.design.drift import changes, read_packet, state
+    from bluegold.design.stated import parse_facts
+
+    before = state(read_packet(options["check"]))
+    repo: Path = options["repo"] or Path()
+    space = Workspace(workspace_path(options["workspace"]))
+    known = space if space.database.is_file() else None
+    subject = _subject(name or before.name, repo, known)
+    given = before.given | parse_facts(tuple(options["facts"] or ()))
+    now = state(compose(subject, known, examine(repo, given)).packet)
+    found = changes(before, now)
+    emit(
+        {"document": str(options["check"]), "changes": found},
+        as_json=options["as_json"],
+        text="\n".join(found) or f"'{options['check']}' describes the code base as it is",
+    )
+    if found:
+        count = f"{len(found)} change{'s' if len(found) > 1 else ''}"
+        raise DeliveryError(
+            f"'{options['check']}' has drifted from the code base: {count}",
+            way_out="review them, then write the design again",
         )
 
 
@@ -110,13 +154,6 @@ def _asked() -> str:
     if not sys.stdin.isatty():
         raise UsageError("the name of the system is missing", way_out="write 'bluegold design NAME'")
     return str(typer.prompt("Name of the system"))
-
-
-def _confirm(checkpoint: str) -> None:
-    if not sys.stdin.isatty():
-        say(f"checkpoint {checkpoint}: nobody can be asked here, going on (the default)")
-    elif not typer.confirm(f"Checkpoint {checkpoint}: go on?", default=True, err=True):
-        raise DeliveryError(f"stopped {checkpoint}", way_out="run the same command again to go on")
 
 
 def _subject(name: str, repo: Path | None, workspace: Workspace | None) -> System | Plan:

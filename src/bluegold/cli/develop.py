@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, actor_name, emit, say, workspace_path
+from bluegold.cli.identity import acting
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, say, workspace_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,10 +43,10 @@ def develop(
     from bluegold.features.loader import load_system
     from bluegold.registry import Registry
 
-    author = actor_name(actor)
     definition = load_system(system)
     given = _with_rows(definition, data) if data is not None else None
     space = Workspace.create(workspace_path(workspace))
+    author = acting(actor, space)
     with Registry.open(space, actor=author) as registry:
         version = run(
             definition,
@@ -114,7 +115,10 @@ def _with_rows(definition: Any, path: Path) -> Any:
 
 
 def _told(version: ModelVersion) -> str:
-    shown = ("accuracy", "majority_class", "balanced_accuracy", "auc", "fairness_parity", "robustness_change")
+    shown = (
+        *("accuracy", "majority_class", "balanced_accuracy", "auc", "mae", "skill", "r2", "coverage"),
+        *("fairness_parity", "robustness_change"),
+    )
     lines = [f"{version.ref}  {version.stage}  {version.digest[:12]}"]
     lines += [f"  {name:<20} {version.metrics[name]:.4f}" for name in shown if name in version.metrics]
     if "explainability" in version.metrics:

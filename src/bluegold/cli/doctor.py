@@ -43,7 +43,7 @@ def _installation() -> Iterator[Check]:
     from importlib import metadata, util
 
     yield Check(name="python", state="ok", detail=".".join(map(str, sys.version_info[:3])))
-    for package in ("polars", "lightgbm", "scikit-learn", "sqlalchemy", "lmdb", "granian", "msgspec"):
+    for package in ("polars", "lightgbm", "scikit-learn", "sqlalchemy", "lmdb", "httptools", "msgspec"):
         yield _attempt(package, lambda package=package: metadata.version(package))  # type: ignore[misc] # the loop's value is bound
     for package, use in EXTRAS.items():
         found = util.find_spec(package) is not None

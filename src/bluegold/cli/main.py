@@ -20,9 +20,10 @@ __all__ = ["VERBS", "build", "main"]
 VERBS: dict[str, tuple[str, ...]] = {
     "Start": ("demo", "init", "doctor"),
     "Design": ("scan", "design", "assess"),
-    "Develop": ("develop",),
-    "Deliver": ("deliver", "approve", "promote", "rollback", "history"),
-    "Run": ("up", "score", "stream"),
+    "Develop": ("develop", "retrain"),
+    "Deliver": ("deliver", "review", "approve", "promote", "rollback", "experiment", "history", "versions"),
+    "Run": ("up", "reload", "stop", "score", "stream", "results"),
+    "Keep": ("user", "backup", "restore"),
     "Prove": ("prove", "trace", "audit", "where", "export"),
 }
 

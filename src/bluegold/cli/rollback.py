@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bluegold.cli.deliver import announce, told
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, actor_name, emit, workspace_path
+from bluegold.cli.identity import acting
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
 
 if TYPE_CHECKING:
     from bluegold.delivery.rollback import RollBack
@@ -37,7 +38,7 @@ def rollback(
     from bluegold.registry import Registry
 
     space = Workspace.open(workspace_path(workspace))
-    who = actor_name(actor)
+    who = acting(actor, space)
     with Registry.open(space, actor=who) as registry:
         name = _model(registry, model, to)
         if release:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["up"]
 
+SENTINEL_S = 4.0
+"""Seconds between two rounds of known answers, and at most the age of the health view on the disk."""
+
 
 def up(
     *,
@@ -26,22 +29,27 @@ def up(
     console: Annotated[
         int, typer.Option("--console", min=-1, max=65535, help="Port of the console; 0 any free one, -1 no console.")
     ] = 0,
+    edge: Annotated[
+        bool, typer.Option("--edge", help="A process before the workers that repeats requests whose worker died.")
+    ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Serve over HTTP until Ctrl-C; workers that die or hang are replaced."""
+    from bluegold.core.settings import settings
     from bluegold.core.workspace import Workspace
-    from bluegold.production.operations.supervisor import run
+    from bluegold.production.operations.server_config import ServerConfig
+    from bluegold.production.operations.supervisor import run, sockets
     from bluegold.production.selection import model_of
-    from bluegold.production.server import listen
     from bluegold.registry.registry import Registry
 
     space = Workspace.open(workspace_path(workspace))
     with Registry.open(space, actor=actor_name(None)) as registry:
         name = model_of(registry, model)
-    listeners = listen(host, port, workers)
+    listeners, front = sockets(host, port, workers, edge=edge)
     page = _console(space, console) if console >= 0 else None
     try:
-        run(space, name, listeners, on_start=lambda found: say(f"{name} answers at {found.url}/v1/predict"))
+        server = ServerConfig(workspace=space.root, model=name, sentinel=SENTINEL_S, patience=settings().patience)
+        run(server, listeners, front=front, on_start=lambda at: say(f"{name} answers at {at.url}/v1/predict"))
     finally:
         if page is not None:
             page.terminate()

@@ -15,7 +15,16 @@ from bluegold.requirements.checklist import shown_limit, shown_value
 __all__ = ["render"]
 
 _GRADE = {"objective": "pass", "threshold": "met", "missed": "fail", "needs instrumentation": "mute"}
-_NUMBERS = ("accuracy", "auc", "balanced_accuracy", "fairness_parity", "explainability", "robustness_change")
+_NUMBERS = (
+    "accuracy",
+    "auc",
+    "balanced_accuracy",
+    "skill",
+    "r2",
+    "fairness_parity",
+    "explainability",
+    "robustness_change",
+)
 
 
 def render(page: Page, refresh: int = 5) -> str:

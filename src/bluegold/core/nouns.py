@@ -24,6 +24,7 @@ __all__ = [
     "Prediction",
     "Request",
     "Requirement",
+    "Review",
     "Section",
     "Stage",
     "StageChange",
@@ -188,13 +189,28 @@ class StageChange(Noun, frozen=True, kw_only=True):
 
 
 class Approval(Noun, frozen=True, kw_only=True):
-    """A person's consent to one version, bound to its digest."""
+    """A person's consent to one version, bound to its digest; ``roles`` is what the person was when consenting."""
 
     ref: str
     digest: str
     actor: str
     comment: str
     at: dt.datetime
+    roles: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+class Review(Noun, frozen=True, kw_only=True):
+    """What a person said about one version, bound to its digest: a comment, or a refusal that stops its promotion."""
+
+    ref: str
+    digest: str
+    actor: str
+    says: Literal["comment", "reject"]
+    comment: str
+    at: dt.datetime
+    roles: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
 
 
 class Request(Noun, frozen=True, kw_only=True):

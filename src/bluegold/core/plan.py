@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import zoneinfo
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,9 +11,30 @@ import msgspec
 
 from bluegold.core.errors import DefinitionError
 
-__all__ = ["Fairness", "Governance", "Guardrails", "Override", "Plan", "Rollout", "Stores", "read_plan"]
+__all__ = [
+    "Batch",
+    "Fairness",
+    "Freeze",
+    "Governance",
+    "Guardrail",
+    "Guardrails",
+    "Override",
+    "Plan",
+    "Point",
+    "Regression",
+    "Retraining",
+    "Rollout",
+    "Security",
+    "Stores",
+    "Weekday",
+    "Window",
+    "read_plan",
+]
 
 Share = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
+Point = Literal["canary", "shift", "promotion"]
+Guardrail = Literal["quality", "errors", "agreement", "slow", "slice", "calibration", "prediction_shift"]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class Plain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,6 +51,17 @@ class Stores(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     vector: str = "none"
 
 
+class Batch(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How files are scored.
+
+    ``rows``: whether rows of a file are events for the rows after them, as in training, or only questions.
+    ``silence_h``: hours without a row after which the next one is flagged; 0 to flag none.
+    """
+
+    rows: Literal["events", "questions"] = "events"
+    silence_h: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+
+
 class Guardrails(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits that a canary is held against.
 
@@ -35,6 +69,9 @@ class Guardrails(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ``error_rate``: the largest tolerated share of failed answers.
     ``agreement``: the smallest tolerated share of decisions on which Blue and Gold agree.
     ``latency_ms``: a slower answer counts against ``slow_rate``.
+    ``calibration``: the largest tolerated mean of outcome minus score, where Blue's is smaller.
+    ``prediction_shift``: the largest tolerated difference of the shares of positive answers.
+    ``pause_on``: guardrails that pause the release for a person when they break; the others take it back.
     """
 
     quality_loss: float = 0.01
@@ -42,10 +79,38 @@ class Guardrails(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     agreement: float = 0.90
     latency_ms: float = 50.0
     slow_rate: float = 0.05
+    calibration: float = 0.10
+    prediction_shift: float = 0.10
+    pause_on: tuple[Guardrail, ...] = ("calibration", "prediction_shift")
+
+
+class Window(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a release may advance: days of the week, hours ``"09:00-17:00"``, and the time zone they are meant in."""
+
+    days: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    hours: Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-4]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$")] = "00:00-24:00"
+    zone: str = "UTC"
+
+
+class Freeze(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A period, both days included, in which no release advances; going back is always allowed."""
+
+    since: dt.date
+    until: dt.date
+    reason: str
+    zone: str = "UTC"
 
 
 class Rollout(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a candidate becomes production."""
+    """How a candidate becomes production.
+
+    ``lease_s``: how long a controller may show no life before the workers go back to Blue alone.
+    ``bake_s``: how long Gold answers everybody before it is promoted (at least ``hold_s``).
+    ``approve_before``: steps that wait for a person (``bluegold promote VERSION --past STEP``).
+    ``windows``: when a release may advance; none means always.  ``freezes``: when it may not.
+    ``goal``: what must be certain before promotion: nothing, that Gold is not worse than the tolerated loss, or
+    that it is better than Blue.
+    """
 
     shadow_s: float = 5.0
     canary: Share = 0.05
@@ -55,6 +120,12 @@ class Rollout(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_wait_s: float = 600.0
     alpha: Annotated[float, msgspec.Meta(gt=0.0, lt=0.5)] = 0.01
     sticky_by: str = ""
+    lease_s: Annotated[float, msgspec.Meta(ge=1.0)] = 10.0
+    bake_s: float = 0.0
+    approve_before: tuple[Point, ...] = ()
+    windows: tuple[Window, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+    goal: Literal["none", "not_worse", "better"] = "none"
     guardrails: Guardrails = Guardrails()
 
 
@@ -66,11 +137,56 @@ class Fairness(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min_group: int = 100
 
 
+class Regression(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What gate 1 asks of a predicted number, in place of accuracy and area under the curve.
+
+    ``skill``: the least share of the naive answer's mean absolute error that the model must save (the naive answer
+    is the hold-out's own median; 0.1 saves a tenth).  ``r2``: the least share of variance explained.  ``coverage``:
+    the largest tolerated distance between the share of outcomes inside the 80 % interval and 0.8.
+    """
+
+    skill: float = 0.1
+    r2: float = 0.1
+    coverage: float = 0.1
+
+
+class Security(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where known vulnerabilities come from.
+
+    ``advisories``: a JSON file or a folder of them, relative to the workspace; empty: ``advisories.json`` in it, if
+    it is there.  ``without_advisories``: what gate 5 does when there is no source: say so, or hold.
+    """
+
+    advisories: str = ""
+    without_advisories: Literal["say", "hold"] = "say"
+
+
+class Retraining(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When ``bluegold retrain`` develops a new candidate; it never goes past the gates by itself.  0 is never.
+
+    ``every_days``: days since the newest version was registered.  ``labels``: outcomes that came in since then.
+    ``drift_psi``: population stability index of any feature in the latest live decisions, against production's
+    profile and beyond that feature's own placebo.
+    """
+
+    every_days: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    labels: Annotated[int, msgspec.Meta(ge=0)] = 0
+    drift_psi: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+
+
 class Governance(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who may promote: ``automatic``, or ``human`` with that many approvals by others than the author."""
+    """Who may promote: ``automatic``, or ``human`` with that many approvals by others than the author.
+
+    ``of_roles``: only approvals by people with one of these roles count; none means any role that may approve.
+    ``every_role``: each of these roles must be among them.
+    ``valid_for``: how long an approval counts (``90m``, ``12h``, ``30d``); empty means for ever.
+    """
 
     approval: Literal["automatic", "human"] = "automatic"
     approvals: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+    of_roles: tuple[Literal["compliance officer", "security officer", "validator"], ...] = ()
+    every_role: bool = False
+    valid_for: Annotated[str, msgspec.Meta(pattern=r"^(\d{1,5}[mhd])?$")] = ""
 
 
 class Override(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,8 +197,27 @@ class Override(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     objective: float | None = None
 
 
+class Workload(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Facts about the work, as far as somebody knows them; the rules of a design weigh them.
+
+    ``latency_ms``: the longest time an answer may take.  ``freshness_s``: how old a batch answer may be.
+    ``teams``: teams that own stages.  ``models``: models that share features.  ``chained``: a model reads what another
+    writes.  ``label_delay_hours``: until an outcome is known.  ``data_gb``: data that one training run reads.
+    """
+
+    latency_ms: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    freshness_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    requests_per_second: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    data_gb: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    teams: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    models: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    label_delay_hours: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    chained: bool | None = None
+    offline_scoring: bool | None = None
+
+
 class Plan(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything ``architecture.yaml`` may say.  ``why`` maps a decision to its reason."""
+    """Everything ``architecture.yaml`` may say.  ``why`` maps a decision to its reason, ``decisions`` to its answer."""
 
     system: str
     domain: str = "general"
@@ -90,10 +225,16 @@ class Plan(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     regulated: bool = False
     topology: Literal["batch", "streaming", "hybrid"] = "hybrid"
     latency_need: str = ""
+    workload: Workload = Workload()
+    decisions: dict[str, str] = {}
     stores: Stores = Stores()
+    batch: Batch = Batch()
     rollout: Rollout = Rollout()
     fairness: Fairness = Fairness()
+    security: Security = Security()
+    retraining: Retraining = Retraining()
     governance: Governance = Governance()
+    regression: Regression = Regression()
     requirements: dict[str, Override] = {}
     why: dict[str, str] = {}
 
@@ -133,8 +274,32 @@ def _consistent(plan: Plan, path: Path) -> None:
             f"'{path}': rollout.shares {list(shares)} must rise and end at 1.0",
             way_out="for example shares: [0.05, 0.25, 0.5, 1.0]",
         )
+    _calendar(plan.rollout, path)
     if plan.regulated and plan.governance.approval != "human":
         raise DefinitionError(
             f"'{path}': regulated is true but governance.approval is '{plan.governance.approval}'",
             way_out="a regulated system needs governance.approval: human",
         )
+
+
+def _calendar(rollout: Rollout, path: Path) -> None:
+    for zone in {*(window.zone for window in rollout.windows), *(freeze.zone for freeze in rollout.freezes)}:
+        try:
+            zoneinfo.ZoneInfo(zone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+            raise DefinitionError(
+                f"'{path}': rollout names the time zone '{zone}', which nobody knows",
+                way_out="use a name such as Europe/Madrid or UTC",
+            ) from error
+    for window in rollout.windows:
+        first, _, last = window.hours.partition("-")
+        if not (first < last <= "24:00"):
+            raise DefinitionError(
+                f"'{path}': rollout window '{window.hours}' does not end after it begins",
+                way_out='for example hours: "09:00-17:00"; write two windows for a night',
+            )
+    for freeze in rollout.freezes:
+        if freeze.until < freeze.since:
+            raise DefinitionError(
+                f"'{path}': the freeze '{freeze.reason}' ends before it begins", way_out="put since before until"
+            )

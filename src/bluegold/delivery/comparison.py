@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Difference", "accuracy_difference", "auc_difference"]
+__all__ = ["Difference", "accuracy_difference", "auc_difference", "mean_difference"]
 
 Array = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -48,6 +48,26 @@ def accuracy_difference(gold: Bools, blue: Bools, z: float = 1.96) -> Difference
     half = z * math.sqrt(max(won + lost - (won - lost) ** 2, 0.0) / total)
     middle = won - lost
     return Difference(value=(wins - losses) / n, low=middle - half, high=middle + half, blue=float(blue.mean()), n=n)
+
+
+def mean_difference(gold: Array, blue: Array, z: float = 1.96) -> Difference:
+    """Difference of two means over the same rows, for example of negative absolute errors (paired z interval).
+
+    Args:
+        gold: (n,) Gold's values, more is better.
+        blue: (n,) Blue's.
+        z: half width in standard errors.
+
+    Example:
+        >>> mean_difference(np.array([0.0, -1.0, -2.0]), np.array([-1.0, -2.0, -3.0])).low
+        1.0
+    """
+    n = len(gold)
+    if n < 2:
+        return Difference(value=math.nan, low=-math.inf, high=math.inf, blue=math.nan, n=n)
+    gain = gold - blue
+    middle, half = float(gain.mean()), z * float(gain.std(ddof=1)) / math.sqrt(n)
+    return Difference(value=middle, low=middle - half, high=middle + half, blue=float(blue.mean()), n=n)
 
 
 def auc_difference(labels: Bools, gold: Array, blue: Array, z: float = 1.96) -> Difference:

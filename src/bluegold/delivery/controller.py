@@ -17,7 +17,7 @@ from bluegold.delivery.gating import GATES, run_gates, verdict_of
 from bluegold.delivery.journal import Journal
 from bluegold.delivery.promotion import carry_out_promotion
 from bluegold.delivery.rehearsal import rehearse
-from bluegold.delivery.release import Phase
+from bluegold.delivery.release import TRAFFIC, Phase
 from bluegold.delivery.reporting import failed
 from bluegold.delivery.rollout import Rollout
 from bluegold.delivery.safety import complete_rollback, decide_rollback
@@ -66,7 +66,7 @@ def deliver(
     """
     actor = actor or registry.actor
     candidate = Candidate.open(registry, workspace, ref, plan)
-    with alone(workspace, candidate.version.model):
+    with alone(registry, workspace, candidate.version.model, candidate.plan.rollout.lease_s):
         running = registry.releases.active(candidate.version.model)
         resumes = running is not None and running.ref == candidate.ref
         if not resumes and candidate.version.stage in {"Production", "Archived"}:
@@ -121,7 +121,11 @@ class _Controller:
         """A release that rests goes on when what it waited for is there."""
         journal = self._journal
         phase = journal.phase
-        if phase in {"paused", "waiting_for_approval"} and journal.blue != journal.production():
+        self._quiet()
+        taken = self._taken_back()
+        if taken:
+            decide_rollback(journal, taken)
+        elif phase in {"paused", "waiting_for_approval"} and journal.blue != journal.production():
             self._to_gates("Blue changed meanwhile: the gates run again")
         elif phase == "held":
             self._to_gates("the gates run again")
@@ -135,6 +139,24 @@ class _Controller:
                 journal.advance("shadow", f"{approved}: the rollout goes on, from shadow", reason="")
             else:
                 journal.advance("promoting", f"{approved}: the first version of this model", reason=approved)
+
+    def _quiet(self) -> None:
+        """A release that rests has Blue alone, also when its controller was killed before it could write that."""
+        split = self._steering.current()
+        if self._journal.phase in {"paused", "waiting_for_approval"} and split and split.gold == self._journal.ref:
+            self._steering.set(
+                split.blue, "", "off", 0.0, reason="the release waits for somebody", sticky_by=split.sticky_by
+            )
+
+    def _taken_back(self) -> str:
+        """Why the version was taken out of the traffic while no controller was at work, or nothing."""
+        journal = self._journal
+        if journal.phase not in {*TRAFFIC, "paused", "waiting_for_approval"}:
+            return ""
+        if self._registry.versions.get(journal.ref).stage != "RolledBack":
+            return ""
+        split = self._steering.current()
+        return f"the traffic was taken back by {split.set_by}: {split.reason}" if split else "it was taken back"
 
     def _approved(self) -> str:
         people = [approval.actor for approval in self._registry.approvals.list(self._candidate.ref)]

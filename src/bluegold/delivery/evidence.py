@@ -1,7 +1,8 @@
 """Evidence of a rollout: what the decision log says about Gold beside Blue, as counts that survive any restart.
 
 Every decision in shadow, canary and shift carries what the other colour would have said, so the comparison is
-*paired*: with a label, ``d = correct(gold) - correct(blue)`` is -1, 0 or 1, and most of it is 0.  Each decision
+*paired*: with a label, ``d = loss(blue) - loss(gold)`` is -1, 0 or 1, and most of it is 0 (for predicted numbers
+it lies between).  Each decision
 belongs to the rollout phase whose traffic revision it was made under; nothing else is remembered, so reading the
 log again from the release's first position gives the same evidence.
 """
@@ -15,14 +16,17 @@ from typing import Any
 
 import msgspec
 
+from bluegold.core.nouns import Color
 from bluegold.delivery.sequential import ConfidenceSequence
 from bluegold.delivery.skew import LiveFeatures
 from bluegold.production.results.records import DecisionRecord, OutcomeRecord
+from bluegold.registry.rule import DecisionRule, Value
 
 __all__ = ["Comparison", "Evidence", "Pair", "truth"]
 
 _PENDING = 200_000
 _SLICES = 12
+_GRID = tuple(step / 50 for step in range(-50, 51))
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +35,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         blue, gold: full references.
         positive: the label that counts as true when outcomes are words.
+        rule: Gold's decision rule where a class or a number is decided.
         slow_ms: a slower answer is a slow one.
         slices: fields of the payload whose values are looked at one by one.
     """
@@ -39,6 +44,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     blue: str
     gold: str
     positive: str = ""
+    rule: DecisionRule = DecisionRule()
     slow_ms: float = 50.0
     slices: tuple[str, ...] = ()
 
@@ -46,9 +52,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 class Pair(msgspec.Struct, frozen=True):
     """Both colours' decisions on one request, waiting for the label."""
 
-    gold: bool
-    blue: bool
+    gold: Value
+    blue: Value
     score: float
+    blue_score: float
     window: int
     slices: tuple[str, ...]
 
@@ -60,9 +67,7 @@ def truth(value: bool | float | str, positive: str) -> bool:
         >>> truth("late", "late"), truth(0.0, ""), truth(True, "late"), truth("true", "")
         (True, False, True, True)
     """
-    if isinstance(value, str):
-        return value == positive if positive else value.strip().casefold() in {"true", "1", "yes"}
-    return bool(value)
+    return DecisionRule(positive_label=positive or "true").truth(value) is True
 
 
 class Evidence:
@@ -86,14 +91,20 @@ class Evidence:
         self.features = features
         self.revisions: list[int] = []
         self.errors = ConfidenceSequence((0, 1), starts)
+        self.faults = ConfidenceSequence((-1, 0, 1), starts)
         self.slow = ConfidenceSequence((0, 1), starts)
         self.blue_slow = ConfidenceSequence((0, 1), starts)
         self.agreement = ConfidenceSequence((0, 1), starts)
-        self.quality = ConfidenceSequence((-1, 0, 1), starts)
+        self.positives = ConfidenceSequence((-1, 0, 1), starts)
+        self.residuals = ConfidenceSequence(_GRID, starts)
+        self._rule = _rule_of(comparison)
+        self._steps = _GRID if self._rule.task == "regression" else (-1, 0, 1)
+        self._rest: dict[str, float] = {}
+        self.quality = ConfidenceSequence(self._steps, starts)
         self.by_slice: dict[str, ConfidenceSequence] = {}
         self.answered = [0] * starts
-        self.correct = {"blue": 0, "gold": 0}
-        self.residual = 0.0
+        self.correct = {"blue": 0.0, "gold": 0.0}
+        self.residual = {"blue": 0.0, "gold": 0.0}
         self._pending: dict[str, Pair] = {}
         self._early: dict[str, OutcomeRecord] = {}
         self._short = {ref.rpartition(":")[2]: ref for ref in (comparison.blue, comparison.gold)}
@@ -127,8 +138,10 @@ class Evidence:
         window = self._window_of(record.revision)
         if record.canary or record.model != self.comparison.model or window < 0:
             return False
-        if not record.error and record.other is None:
+        blue_failed = record.color == "gold" and record.other is None
+        if not record.error and record.other is None and not blue_failed:
             return False
+        self.faults.add(-1 if record.error else 1 if blue_failed else 0, window=window)
         self.errors.add(1 if record.error else 0, window=window)
         self._latency(record, window)
         if self.features is not None:
@@ -140,9 +153,10 @@ class Evidence:
         }:
             return True
         gold, blue = (record, other) if record.color == "gold" else (other, record)
-        self.agreement.add(1 if gold.value == blue.value else 0, window=window)
+        self.agreement.add(1 if self._rule.agree(gold.value, blue.value) else 0, window=window)
+        self.positives.add((gold.value is True) - (blue.value is True), window=window)
         _make_room(self._pending)
-        self._pending[record.id] = Pair(bool(gold.value), bool(blue.value), gold.score, window, self._slices_of(record))
+        self._pending[record.id] = Pair(gold.value, blue.value, gold.score, blue.score, window, self._slices_of(record))
         early = self._early.pop(record.id, None)
         if early is not None:
             self._outcome(early)
@@ -166,22 +180,45 @@ class Evidence:
             _make_room(self._early)
             self._early.setdefault(outcome.id, outcome)
             return False
-        label = truth(outcome.value, self.comparison.positive)
-        difference = int(pair.gold == label) - int(pair.blue == label)
-        self.correct["gold"] += pair.gold == label
-        self.correct["blue"] += pair.blue == label
-        self.residual += float(label) - pair.score
-        self.quality.add(difference, window=pair.window)
+        rule = self._rule
+        try:
+            lost = {"gold": rule.loss(pair.gold, outcome.value), "blue": rule.loss(pair.blue, outcome.value)}
+            gap = rule.residual(pair.gold, pair.score, outcome.value)
+            blue_gap = rule.residual(pair.blue, pair.blue_score, outcome.value)
+        except ValueError:  # an outcome that is no number says nothing about a predicted number
+            return False
+        for color, loss in lost.items():
+            self.correct[color] += 1.0 - loss
+        self.residual["gold"] += gap
+        self.residual["blue"] += blue_gap
+        self.residuals.add(round(gap * 50) / 50, window=pair.window)
+        difference = lost["blue"] - lost["gold"]
+        self.quality.add(self._step("", difference), window=pair.window)
         for name in pair.slices:
             if name in self.by_slice or len(self.by_slice) < _SLICES:
-                self.by_slice.setdefault(name, ConfidenceSequence((-1, 0, 1), self.starts)).add(
-                    difference, window=pair.window
+                self.by_slice.setdefault(name, ConfidenceSequence(self._steps, self.starts)).add(
+                    self._step(name, difference), window=pair.window
                 )
         return True
 
-    def calibration_gap(self) -> float:
-        """Mean label minus mean score of Gold over the labelled decisions; 0 is calibrated in the large."""
-        return self.residual / self.quality.n if self.quality.n else math.nan
+    def _step(self, name: str, difference: float) -> float:
+        """A paired difference on the sequence's grid; what rounding leaves over goes to the next, so no sum drifts."""
+        if self._rule.task != "regression":
+            return int(difference)
+        wanted = difference + self._rest.get(name, 0.0)
+        step = min(max(round(wanted * 50) / 50, -1.0), 1.0)
+        self._rest[name] = wanted - step
+        return step
+
+    def calibration_gap(self, color: Color = "gold") -> float:
+        """Mean label minus mean score of a colour over the labelled decisions; 0 is calibrated in the large."""
+        return self.residual[color] / self.quality.n if self.quality.n else math.nan
+
+
+def _rule_of(comparison: Comparison) -> DecisionRule:
+    if comparison.rule.task == "binary":
+        return DecisionRule(positive_label=comparison.positive or "true")
+    return comparison.rule
 
 
 def _make_room(waiting: dict[str, Any]) -> None:

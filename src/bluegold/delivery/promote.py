@@ -48,7 +48,7 @@ def promote(
         raise AccessDenied(f"'{actor}' cannot promote by hand", why="only a person can", subject=ref)
     registry.access.require(actor, "promote")
     candidate = Candidate.open(registry, workspace, ref)
-    with alone(workspace, candidate.version.model):
+    with alone(registry, workspace, candidate.version.model, candidate.plan.rollout.lease_s):
         release = registry.releases.active(candidate.version.model)
         if release is None or release.ref != candidate.ref:
             raise DeliveryError(

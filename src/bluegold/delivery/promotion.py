@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bluegold.core.errors import BluegoldError
+from bluegold.core.errors import BluegoldError, DeliveryError
 from bluegold.delivery.candidate import Candidate
 from bluegold.delivery.journal import Journal
 from bluegold.delivery.safety import decide_rollback
@@ -10,7 +10,7 @@ from bluegold.delivery.steering import Steering
 from bluegold.production.canary import canary_token
 from bluegold.production.operations.known_answers import ask
 
-__all__ = ["carry_out_promotion"]
+__all__ = ["carry_out_promotion", "finish", "proof_of"]
 
 
 def carry_out_promotion(candidate: Candidate, journal: Journal, steering: Steering) -> None:
@@ -24,12 +24,10 @@ def carry_out_promotion(candidate: Candidate, journal: Journal, steering: Steeri
     Raises:
         BluegoldError: a first version cannot be promoted; there is nothing to go back to, so nothing was changed.
     """
-    registry, blue = journal.registry, journal.blue
+    blue = journal.blue
     try:
         _promote(candidate, journal)
-        split = steering.current()
-        took = steering.applied(split) if split is not None else None
-        wrong = _wrong_answers(candidate, steering)
+        wrong, took = proof_of(candidate, steering)
     except BluegoldError as error:
         if not blue:
             raise
@@ -37,6 +35,30 @@ def carry_out_promotion(candidate: Candidate, journal: Journal, steering: Steeri
     if wrong and blue:
         decide_rollback(journal, f"the promotion could not be carried out: {wrong}")
         return
+    finish(journal, wrong, took)
+
+
+def proof_of(candidate: Candidate, steering: Steering) -> tuple[str, float | None]:
+    """What is wrong with the new Blue on the running server (or nothing), and after how many seconds it served.
+
+    Args:
+        candidate: the version, in production by now.
+        steering: shows when every worker follows.
+    """
+    split = steering.current()
+    took = steering.applied(split) if split is not None else None
+    return _wrong_answers(candidate, steering), took
+
+
+def finish(journal: Journal, wrong: str, took: float | None) -> None:
+    """Write that a promotion was carried out.
+
+    Args:
+        journal: the release, in phase ``promoting``.
+        wrong: what was wrong with the known answers of a first version, or nothing.
+        took: seconds until every worker served it; None when no server runs.
+    """
+    registry, blue = journal.registry, journal.blue
     old = f"{blue} is archived" if blue else "it is the first Blue"
     where = f", on every worker after {took:.2f} s" if took is not None else ""
     journal.advance(
@@ -53,6 +75,13 @@ def _promote(candidate: Candidate, journal: Journal) -> None:
     registry = journal.registry
     if journal.production() == journal.ref:
         return
+    if len(journal.detail.get("together", ())) > 1:
+        raise DeliveryError(
+            f"{journal.ref} is promoted together with others or not at all",
+            why="the controller ended before their one transaction",
+            way_out="deliver them again, then promote them together",
+            subject=journal.ref,
+        )
     if not candidate.bundle.canaries and not candidate.blue:
         journal.tell("the version carries no known answers", level="loud")
     if registry.versions.get(journal.ref).stage == "Staging":

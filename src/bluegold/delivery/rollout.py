@@ -5,11 +5,16 @@ from __future__ import annotations
 import time
 from typing import Literal
 
+import msgspec
+
 from bluegold.core.errors import BluegoldError, RegistryError, ServingError
-from bluegold.core.nouns import TrafficSplit
+from bluegold.core.nouns import TrafficSplit, now
+from bluegold.core.plan import Point
+from bluegold.delivery.calendar import closed
 from bluegold.delivery.candidate import Candidate
 from bluegold.delivery.evidence import Comparison, Evidence
 from bluegold.delivery.journal import Journal
+from bluegold.delivery.points import passed
 from bluegold.delivery.release import TRAFFIC
 from bluegold.delivery.safety import decide_rollback
 from bluegold.delivery.skew import LiveFeatures
@@ -100,6 +105,7 @@ class Rollout:
                     blue=blue,
                     gold=self._journal.ref,
                     positive=decision.rule.positive_label,
+                    rule=decision.rule,
                     slow_ms=self._plan.guardrails.latency_ms,
                     slices=tuple(slices),
                 ),
@@ -135,13 +141,16 @@ class Rollout:
         if self._watch is None:
             return None
         entered, told = time.monotonic(), time.monotonic()
-        hold_s = self._plan.shadow_s if self._journal.phase == "shadow" else self._plan.hold_s
-        since = split.at.timestamp() if split.at else time.time()
+        hold_s = self._hold_s(split)
         while True:
             self._watch.read()
             observation = self._watch.look(
-                time.time() - since, hold_s=hold_s, users=self._journal.phase in {"canary", "shift"}
+                time.monotonic() - entered,
+                hold_s=hold_s,
+                users=self._journal.phase in {"canary", "shift"},
+                last=self._next() == "promotion",
             )
+            observation = self._may_advance(observation)
             if self._intervened(split):
                 return None
             if observation.verdict != "hold" or time.monotonic() - entered > self._plan.max_wait_s:
@@ -150,6 +159,28 @@ class Rollout:
                 told = time.monotonic()
                 self._journal.tell(observation.reason, share=split.gold_share)
             time.sleep(_TICK_S)
+
+    def _hold_s(self, split: TrafficSplit) -> float:
+        if self._journal.phase == "shadow":
+            return self._plan.shadow_s
+        return max(self._plan.hold_s, self._plan.bake_s if split.gold_share == 1.0 else 0.0)
+
+    def _next(self) -> Point:
+        """The step that an advance would take."""
+        if self._journal.phase == "shadow":
+            return "canary"
+        return "promotion" if self._journal.phase == "shift" and self._share() == 1.0 else "shift"
+
+    def _may_advance(self, observation: Observation) -> Observation:
+        """An advance that the calendar or an approval point does not allow yet is a hold at the present share."""
+        if observation.verdict != "advance":
+            return observation
+        reason, point = closed(self._plan, now()), self._next()
+        if not reason and point in self._plan.approve_before:
+            first = point != "shift" or self._journal.phase == "canary"
+            if first and point not in passed(self._journal.registry, self._journal.release):
+                reason = f"waits for a person: bluegold promote {self._journal.ref} --past {point}"
+        return msgspec.structs.replace(observation, verdict="hold", reason=reason) if reason else observation
 
     def _intervened(self, split: TrafficSplit) -> bool:
         """Whether somebody else moved the release or the traffic; then safety is where it goes."""
@@ -168,8 +199,10 @@ class Rollout:
             decide_rollback(
                 journal, observation.reason, first_bad_at=observation.first_bad_at, measures=observation.measures
             )
+        elif observation.verdict == "pause":
+            self._pause(observation.reason)
         elif observation.verdict == "hold":
-            self._pause(f"not enough evidence after {self._plan.max_wait_s:g} s: {observation.reason}")
+            self._pause(f"nothing could be decided after {self._plan.max_wait_s:g} s: {observation.reason}")
         else:
             self._advance(observation)
 

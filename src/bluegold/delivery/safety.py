@@ -76,8 +76,8 @@ def complete_rollback(journal: Journal, steering: Steering, to: str = "") -> Non
         split = registry.restore(journal.model, to=to or None, actor=actor, reason=reason)
         safe, proof = split.blue, _proof(steering, split)
     safe_at = time.time()
-    seconds = safe_at - float(detail.get("decided_at", safe_at))
-    since_evidence = safe_at - float(detail.get("first_bad_at", safe_at))
+    seconds = max(0.0, safe_at - float(detail.get("decided_at", safe_at)))  # a clock moved back says nothing
+    since_evidence = max(0.0, safe_at - float(detail.get("first_bad_at", safe_at)))
     if registry.versions.get(journal.ref).stage in {"Staging", "Canary"}:
         registry.lifecycle.transition(journal.ref, "RolledBack", actor, reason, (journal.release.id,))
     outcome = {

@@ -14,6 +14,8 @@ from bluegold.core.workspace import Workspace
 from bluegold.production.operations.board import Board
 from bluegold.production.operations.processes import Endpoint
 from bluegold.production.operations.supervisor import running
+from bluegold.production.operations.watchdog import lease_name
+from bluegold.registry.leases import LeaseLost
 from bluegold.registry.registry import Registry
 
 __all__ = ["Steering", "alone"]
@@ -113,8 +115,11 @@ class Steering:
 
 
 @contextlib.contextmanager
-def alone(workspace: Workspace, model: str) -> Iterator[None]:
-    """Be the only controller of a model; the operating system ends this with the process, however it dies.
+def alone(registry: Registry, workspace: Workspace, model: str, lease_s: float = 10.0) -> Iterator[None]:
+    """Be the only controller of a model: by a file lock on this machine, and by a lease everywhere.
+
+    The operating system ends the lock with the process, however it dies; the lease then counts as dead on this
+    machine at once, and on another one when it has shown no life for its length.
 
     Raises:
         DeliveryError: another controller is at work.
@@ -124,8 +129,18 @@ def alone(workspace: Workspace, model: str) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise DeliveryError(
-                f"another controller is delivering '{model}' in this workspace",
-                way_out="let it end, or take its release back with 'bluegold rollback'",
-            ) from error
-        yield
+            raise _busy(model) from error
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(registry.leases.hold(lease_name(model), lease_s, sure=True))
+            except LeaseLost as error:
+                raise _busy(model, str(error)) from error
+            yield
+
+
+def _busy(model: str, why: str = "") -> DeliveryError:
+    return DeliveryError(
+        f"another controller is delivering '{model}' in this workspace",
+        why=why,
+        way_out="let it end, or take its release back with 'bluegold rollback'",
+    )

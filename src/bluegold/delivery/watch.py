@@ -1,8 +1,7 @@
-"""The watch over a rollout: reads the decision log and says advance, hold or roll back, with the numbers.
+"""The watch over a rollout: reads the decision log and says advance, hold, pause or roll back, with the numbers.
 
-A guardrail is broken when its always-valid bound lies beyond it, at any look.  The level alpha of the plan is
-divided among the guardrails, so that a candidate inside all of them is rolled back with probability at most alpha
-over the whole release.  Too little evidence is ``hold``: it neither advances nor triggers.
+What breaks a guardrail is in :mod:`bluegold.delivery.guardrails`; the plan says which of them pause the release for
+a person and which take it back.  Too little evidence is ``hold``: it neither advances nor triggers.
 """
 
 from __future__ import annotations
@@ -13,18 +12,13 @@ from typing import Literal
 
 import msgspec
 
-from bluegold.core.nouns import Measure, Verdict
+from bluegold.core.nouns import Measure
 from bluegold.core.plan import Rollout
 from bluegold.delivery.evidence import Evidence
-from bluegold.delivery.sequential import ConfidenceSequence
+from bluegold.delivery.guardrails import findings
 from bluegold.production.results.decision_reader import DecisionReader, Positions
 
 __all__ = ["Observation", "Watch"]
-
-#: Share of alpha that each guardrail may spend.
-SPEND = {"quality": 0.5, "slice": 0.125, "agreement": 0.125, "errors": 0.125, "slow": 0.125}
-
-_MOST_SLICES = 12
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +31,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         first_bad_at: when (unix seconds) the broken guardrail's mean first went beyond its limit and stayed there.
     """
 
-    verdict: Literal["advance", "hold", "rollback"]
+    verdict: Literal["advance", "hold", "pause", "rollback"]
     reason: str
     measures: tuple[Measure, ...]
     first_bad_at: float = 0.0
@@ -76,26 +70,29 @@ class Watch:
                 return used
             used += self._evidence.take(records)
 
-    def look(self, seconds: float, *, hold_s: float, users: bool) -> Observation:
+    def look(self, seconds: float, *, hold_s: float, users: bool, last: bool = False) -> Observation:
         """Judge the evidence.
 
         Args:
             seconds: how long the present phase has lasted.
             hold_s: how long it has to last at least.
             users: whether Gold should be answering users in it.
+            last: whether promotion comes next, so that the plan's goal has to be reached.
         """
-        measures = self._measures()
-        broken = [measure for measure in measures if measure.verdict == "fail"]
+        found = findings(self._evidence, self._rollout, self.labels_needed)
+        measures = (*(one.measure for one in found), *self._skew())
+        broken = [one for one in found if one.measure.verdict == "fail"]
         self._remember(measures)
         if broken:
-            worst = broken[0]
+            pausing = self._rollout.guardrails.pause_on
+            worst = next((one for one in broken if one.guardrail not in pausing), broken[0])
             return Observation(
-                verdict="rollback",
-                reason=_sentence(worst),
+                verdict="pause" if worst.guardrail in pausing else "rollback",
+                reason=_sentence(worst.measure),
                 measures=measures,
-                first_bad_at=self._bad_since.get(worst.name, time.time()),
+                first_bad_at=self._bad_since.get(worst.measure.name, time.time()),
             )
-        waiting = self._waiting(seconds, hold_s, users=users)
+        waiting = self._waiting(seconds, hold_s, users=users) or (self._goal() if last else "")
         if waiting:
             return Observation(verdict="hold", reason=waiting, measures=measures)
         return Observation(verdict="advance", reason="every guardrail held on enough evidence", measures=measures)
@@ -129,82 +126,16 @@ class Watch:
             return f"{seconds:.1f} of {hold_s:g} s held"
         return ""
 
-    def _measures(self) -> tuple[Measure, ...]:
-        evidence, limits, alpha = self._evidence, self._rollout.guardrails, self._rollout.alpha
-        quality = evidence.quality
-        return (
-            _measure(
-                "paired quality difference",
-                quality,
-                -limits.quality_loss,
-                ">=",
-                broken=quality.below(-limits.quality_loss, alpha * SPEND["quality"]),
-                enough=quality.n_of(evidence.window) >= self.labels_needed,
-            ),
-            _measure(
-                "gold error rate",
-                evidence.errors,
-                limits.error_rate,
-                "<=",
-                broken=evidence.errors.above(limits.error_rate, alpha * SPEND["errors"]),
-                enough=evidence.requests(evidence.window) >= self._rollout.min_requests,
-            ),
-            _measure(
-                "agreement",
-                evidence.agreement,
-                limits.agreement,
-                ">=",
-                broken=evidence.agreement.below(limits.agreement, alpha * SPEND["agreement"]),
-                enough=evidence.requests(evidence.window) >= self._rollout.min_requests,
-            ),
-            self._slow(),
-            *self._slices(),
-            self._calibration(),
-            *self._skew(),
-        )
-
-    def _slow(self) -> Measure:
-        """Slow answers of Gold: broken only when Blue, on the same machine, is better than that."""
-        evidence, alpha = self._evidence, self._rollout.alpha * SPEND["slow"]
-        limit = self._rollout.guardrails.slow_rate
-        broken = evidence.slow.above(limit, alpha / 2)
-        if broken:
-            broken = evidence.slow.above(evidence.blue_slow.upper(alpha / 2), alpha / 2)
-        return _measure(
-            f"gold answers slower than {self._rollout.guardrails.latency_ms:g} ms",
-            evidence.slow,
-            limit,
-            "<=",
-            broken=broken,
-            enough=evidence.slow.n > 0,
-            baseline=evidence.blue_slow.mean,
-        )
-
-    def _slices(self) -> list[Measure]:
-        limit = -self._rollout.guardrails.quality_loss
-        alpha = self._rollout.alpha * SPEND["slice"] / _MOST_SLICES
-        return [
-            _measure(
-                f"paired quality difference where {name}",
-                sequence,
-                limit,
-                ">=",
-                broken=sequence.below(limit, alpha),
-                enough=True,
-            )
-            for name, sequence in sorted(self._evidence.by_slice.items())
-        ]
-
-    def _calibration(self) -> Measure:
-        gap = self._evidence.calibration_gap()
-        return Measure(
-            name="calibration gap",
-            value=None if math.isnan(gap) else gap,
-            limit=None,
-            n=self._evidence.quality.n,
-            verdict="hold" if math.isnan(gap) else "pass",
-            note="mean outcome minus mean score; shown, not judged",
-        )
+    def _goal(self) -> str:
+        """What is not yet certain though the plan wants it certain before promotion, or nothing."""
+        goal, sequence = self._rollout.goal, self._evidence.quality
+        if goal == "none":
+            return ""
+        least = -self._rollout.guardrails.quality_loss if goal == "not_worse" else 0.0
+        if sequence.above(least, self._rollout.alpha):
+            return ""
+        words = "not worse than tolerated" if goal == "not_worse" else "better than Blue"
+        return f"Gold is not yet certainly {words}: {sequence.mean:+.4f} over {sequence.n} outcomes"
 
     def _skew(self) -> list[Measure]:
         worst = self._evidence.features.worst() if self._evidence.features is not None else None
@@ -235,29 +166,6 @@ class Watch:
                 self._bad_since.setdefault(measure.name, now)
             else:
                 self._bad_since.pop(measure.name, None)
-
-
-def _measure(
-    name: str,
-    sequence: ConfidenceSequence,
-    limit: float,
-    direction: Literal[">=", "<="],
-    *,
-    broken: bool,
-    enough: bool,
-    baseline: float = math.nan,
-) -> Measure:
-    verdict: Verdict = "fail" if broken else "pass" if enough else "hold"
-    mean, n = sequence.beyond(limit, below=direction == ">=") if broken else (sequence.mean, sequence.n)
-    return Measure(
-        name=name,
-        value=mean if n else None,
-        limit=limit,
-        direction=direction,
-        baseline=None if math.isnan(baseline) else baseline,
-        n=n,
-        verdict=verdict,
-    )
 
 
 def _sentence(measure: Measure) -> str:

@@ -39,7 +39,7 @@ def withdraw(
     """
     actor, reason = actor or registry.actor, reason or "withdrawn by a person"
     registry.access.require(actor, "restore")
-    with alone(workspace, model):
+    with alone(registry, workspace, model):
         release = registry.releases.active(model)
         if release is None:
             raise DeliveryError(f"no release of '{model}' is open", way_out="'bluegold history' shows what was")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from bluegold.core.nouns import Port
@@ -10,7 +11,7 @@ from bluegold.design.brief import Brief
 from bluegold.design.diagrams import png, svg
 from bluegold.design.facts import StageFact
 from bluegold.design.markdown import blocks_as_markdown
-from bluegold.design.sections import s3_stores, s4_registry, s6_requirements
+from bluegold.design.sections import as_is, s3_stores, s4_registry, s6_requirements
 from bluegold.design.words import Words
 from bluegold.requirements.catalog import CATEGORIES, category
 
@@ -32,16 +33,25 @@ def annexes(brief: Brief, packet: dict[str, Any], words: Words) -> dict[str, byt
     found["store-comparison.md"] = blocks_as_markdown(
         words.say("Store comparison"), (s3_stores.comparison(brief),), words
     )
-    found["registry-workflow.mmd"] = drawn.source + "\n"
     found["requirements-checklist.md"] = _checklist(brief, words)
     texts = {name: _named(text, sources).encode() for name, text in found.items()}
-    return texts | {"registry-workflow.svg": svg(drawn.source).encode(), "registry-workflow.png": png(drawn.source)}
+    drawings = {"registry-workflow": drawn}
+    now = as_is.pipelines(brief)
+    if now is not None:
+        drawings["as-is"] = now
+    texts |= {f"{name}.mmd": (one.source + "\n").encode() for name, one in drawings.items()}
+    texts |= {f"{name}.svg": svg(one.source).encode() for name, one in drawings.items()}
+    return texts | {"registry-workflow.png": png(drawn.source)}
 
 
 def _slug(title: str) -> str:
-    return (
-        "".join(character if character.isalnum() else "-" for character in title.lower()).strip("-").replace("--", "-")
-    )
+    """A title as part of a file name.
+
+    Example:
+        >>> _slug("Dev Ops / CD CI")
+        'dev-ops-cd-ci'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def _named(text: str, sources: dict[str, str]) -> str:

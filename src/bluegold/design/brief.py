@@ -6,14 +6,18 @@ from collections.abc import Callable
 
 import msgspec
 
-from bluegold.core.nouns import GateReport, ModelVersion, Section
+from bluegold.core.nouns import Decision, GateReport, ModelVersion, Section
 from bluegold.design.blocks import Table
-from bluegold.design.citations import Citations
+from bluegold.design.citations import Citations, Tag
 from bluegold.design.decide import Decided
 from bluegold.design.facts import Facts
 from bluegold.requirements.checklist import Row, shown_value
 
 __all__ = ["Brief"]
+
+
+_TAGS: dict[str, Tag] = {"explicit": "explicit", "detected": "inferred", "rule": "inferred", "default": "inferred"}
+_HOW = {"explicit": "stated", "detected": "in use already", "rule": "by rule", "default": "by default"}
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +86,23 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
             return "{{needs instrumentation}}"
         return f"{shown_value(row.requirement, row.evidence.value)} {self.measured(row)}"
 
+    def decision(self, identifier: str) -> Decided:
+        """One decision."""
+        return next(item for item in self.decisions if item.id == identifier)
+
+    def ground(self, item: Decided) -> str:
+        """Cite what a decision rests on: a place in plan or code, the facts of a rule, or the method's default."""
+        made = item.decision
+        marks = [self.cites.cite(f"decision: {item.id}", item.option, _TAGS[item.how])]
+        if item.how in {"explicit", "detected"} and item.place:
+            marks.append(self.cites.cite(item.place, f"{made.question} {made.choice}"))
+        elif item.how == "rule":
+            marks += [self.cites.cite(fact.place, fact.says) for fact in item.rests_on if fact.place]
+            marks.append(self.cites.cite("bluegold/design/rules.toml", "rules over workload facts", "inferred"))
+        else:
+            marks.append(self.cites.cite("bluegold/design/options.toml", "defaults of the method's matrix", "inferred"))
+        return " ".join(dict.fromkeys(marks))
+
     def decided(self, *sections: Section) -> Table:
         """The decisions of some sections with their trade-off and where they come from."""
         rows = []
@@ -89,24 +110,23 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
             made = item.decision
             if made.section not in sections:
                 continue
-            if item.place:
-                mark = self.cites.cite(item.place, f"{made.question} {made.choice}")
-            else:
-                mark = self.cites.cite("bluegold/design/options.toml", "defaults of the method's matrix", "inferred")
-            others = [option for option in made.options if not made.choice.startswith(option)]
+            others = [self.say(option) for option in made.options if option != item.option]
             rows.append(
                 (
-                    f"**{made.question}**",
-                    f"{made.choice} {{{{{made.source}}}}} {mark}",
-                    made.because,
-                    made.enables,
-                    made.constrains,
-                    ", ".join(others),
+                    f"**{self.say(made.question)}** {self.say('Or:')} {'; '.join(others)}",
+                    f"{self.say(made.choice)} {{{{{_TAGS[item.how]}}}}} {self.say(_HOW[item.how])} {self.ground(item)}",
+                    self.say(made.because),
+                    self._tradeoff(made),
+                    self.say(item.changes),
                 )
             )
         return Table(
             caption="Decisions",
-            head=("Decision", "Choice", "Because", "Enables", "Constrains", "Other options"),
+            head=("Decision", "Choice", "Because", "Trade-off", "Would change with"),
             rows=tuple(rows),
             wide=(2,),
         )
+
+    def _tradeoff(self, made: Decision) -> str:
+        gained = f"**{self.say('Enables:')}** {self.say(made.enables)}."
+        return f"{gained} **{self.say('Constrains:')}** {self.say(made.constrains)}."

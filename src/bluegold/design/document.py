@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import msgspec
@@ -15,15 +17,18 @@ from bluegold.design.annexes import annexes
 from bluegold.design.blocks import Document, texts
 from bluegold.design.brief import Brief
 from bluegold.design.citations import Citations
+from bluegold.design.contradictions import refuse_contradictions
 from bluegold.design.decide import decide
-from bluegold.design.facts import gather
+from bluegold.design.facts import gather, learns
 from bluegold.design.markdown import markdown
 from bluegold.design.packet import completed, packet
 from bluegold.design.page import page
 from bluegold.design.sections import (
     answers,
+    as_is,
     closing,
     overview,
+    phases,
     s1_development,
     s2_production,
     s3_stores,
@@ -31,19 +36,42 @@ from bluegold.design.sections import (
     s5_delivery,
     s6_requirements,
 )
+from bluegold.design.understand import AsIs, understand
 from bluegold.design.validate import Check, Written, validate
 from bluegold.design.words import Language, Words, translated
 from bluegold.features.system import System
 
-__all__ = ["NAME", "Design", "compose", "document", "held"]
+__all__ = ["NAME", "Design", "Examined", "compose", "document", "examine", "held"]
 
 NAME = "A-02_AI_Pipeline_Architecture_Deep"
 
-_TECHNICAL = (overview, s1_development, s2_production, s3_stores, s4_registry, s5_delivery, s6_requirements, answers)
-_EXECUTIVE = (overview, s1_development, s2_production, s5_delivery)
+_SIX = (s1_development, s2_production, s3_stores, s4_registry, s5_delivery, s6_requirements)
+_TECHNICAL = (overview, as_is, *_SIX, phases, answers)
+_EXECUTIVE = (overview, as_is, s1_development, s2_production, s5_delivery, phases)
 _FORMATS = ("markdown", "html", "dual")
 _VARIANTS = ("technical", "executive")
 _LANGUAGES = ("en", "es")
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read of a code base; empty when there is none.
+
+    ``given`` are facts stated elsewhere (:func:`~bluegold.design.stated.parse_facts`); they go before the plan's.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    as_is: AsIs | None = None
+    plan_text: str = ""
+    root: Path | None = None
+    given: dict[str, Any] = {}
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything in it belongs to a system with models in it."""
+        return learns(self.findings, self.as_is)
+
+
+_NOTHING = Examined()
 
 
 class Design(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +91,7 @@ def document(
     fmt: str = "dual",
     variant: str = "technical",
     lang: str = "en",
-    repo: Path | None = None,
+    repo: Path | Examined | None = None,
 ) -> tuple[Path, ...]:
     """Write the design of a system; the same facts give the same bytes.
 
@@ -74,7 +102,7 @@ def document(
         fmt: ``markdown``, ``html`` or ``dual``.
         variant: ``technical`` (all six sections) or ``executive`` (S1, S2, S5 and the figures).
         lang: ``en`` or ``es``.
-        repo: code base to scan; a ``theme.css`` in it replaces the brand tokens.
+        repo: code base to read, or what :func:`examine` read; a ``theme.css`` in it replaces the brand tokens.
 
     Returns:
         the files, the primary document first.
@@ -84,15 +112,11 @@ def document(
         WorkspaceError: the folder cannot be written.
     """
     _known(fmt, variant, lang)
-    findings: tuple[Finding, ...] = ()
-    if repo is not None:
-        from bluegold.design.scan import scan
-
-        findings = scan(repo)
     tongue = cast(Language, lang)
-    design = compose(subject, workspace, findings, executive=variant == "executive", lang=tongue)
+    found = examine(repo) if isinstance(repo, Path) else repo or Examined()
+    design = compose(subject, workspace, found, executive=variant == "executive", lang=tongue)
     words = Words(tongue)
-    files = _rendered(design, words, fmt, _tokens(repo)) | annexes(design.brief, design.packet, words)
+    files = _rendered(design, words, fmt, _tokens(found.root)) | annexes(design.brief, design.packet, words)
     _write(out, files)
     return tuple(out / name for name in files)
 
@@ -128,10 +152,31 @@ def held(files: tuple[Path, ...]) -> tuple[str, ...]:
     return tuple(check["name"] for check in packet["validation"]["checks"] if check["status"] != "pass")
 
 
+def examine(repo: Path | None, given: Mapping[str, Any] = MappingProxyType({})) -> Examined:
+    """Read a code base: what is in it, what it does, and what its plan says where there is no definition.
+
+    Args:
+        repo: its folder, or nothing when there is only what is ``given``.
+        given: facts stated elsewhere.
+
+    Raises:
+        DataError: the path is no folder.
+    """
+    from bluegold.design.scan import scan
+
+    if repo is None:
+        return Examined(given=dict(given))
+    findings = scan(repo)
+    plan = repo / "architecture.yaml"
+    text = plan.read_text(encoding="utf-8", errors="replace") if plan.is_file() else ""
+    as_is = understand(repo, findings)
+    return Examined(findings=findings, as_is=as_is, plan_text=text, root=repo, given=dict(given))
+
+
 def compose(
     subject: System | Plan,
     workspace: Workspace | None,
-    findings: tuple[Finding, ...] = (),
+    found: Examined = _NOTHING,
     *,
     executive: bool = False,
     lang: Language = "en",
@@ -139,14 +184,20 @@ def compose(
     """Write the design as data: sections, packet and the validation of both.
 
     The full document is always composed, so that evidence has the same number in every variant.
+
+    Raises:
+        DefinitionError: what was stated contradicts itself, or names a decision that does not exist.
     """
-    facts = gather(subject, workspace, findings)
+    facts = gather(subject, workspace, found.findings, as_is=found.as_is, plan_text=found.plan_text, given=found.given)
+    refuse_contradictions(facts)
     words = Words(lang)
     cites = Citations()
+    for name, value in sorted(found.given.items()):
+        cites.cite(f"command line: {name}", f"{name}: {msgspec.json.encode(value).decode()}")
     brief = Brief(facts=facts, decisions=decide(facts), cites=cites, say=words.say)
     whole = _document(brief, lang, _TECHNICAL)
-    given = packet(brief)
-    checks = validate(Written(document=_english(brief, lang, whole), packet=given, cites=cites))
+    packed = packet(brief)
+    checks = validate(Written(document=_english(brief, lang, whole), packet=packed, cites=cites))
     shown = _document(msgspec.structs.replace(brief, executive=True), lang, _EXECUTIVE) if executive else whole
     end = (closing.validation(brief, checks),)
     used = set(cites.ids("\n".join(_all_text(msgspec.structs.replace(shown, sections=(*shown.sections, *end))))))
@@ -155,7 +206,7 @@ def compose(
     unresolved = sum(text.count(f"[{words.say('Needs input')}") for text in _all_text(whole))
     return Design(
         document=translated(shown, words),
-        packet=completed(given, checks, cites.all, unresolved),
+        packet=completed(packed, checks, cites.all, unresolved),
         brief=brief,
         checks=checks,
     )
@@ -178,7 +229,7 @@ def _document(brief: Brief, lang: Language, writers: tuple[Any, ...]) -> Documen
         subtitle=subtitle,
         lang=lang,
         variant="executive" if executive else "technical",
-        sections=tuple(writer.write(brief) for writer in writers),
+        sections=tuple(section for writer in writers if (section := writer.write(brief)).blocks),
     )
 
 

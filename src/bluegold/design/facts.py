@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -19,6 +21,9 @@ from bluegold.core.nouns import (
 from bluegold.core.plan import Plan
 from bluegold.core.workspace import Workspace
 from bluegold.design.places import definition_places, definition_texts, module_place, plan_places
+from bluegold.design.scan.summary import shows_machine_learning
+from bluegold.design.stated import SCALARS, stated
+from bluegold.design.understand import AsIs
 from bluegold.development.pipeline import STAGES as DEVELOPMENT
 from bluegold.features.system import System
 from bluegold.production.contracts import STAGES as PRODUCTION
@@ -29,7 +34,10 @@ from bluegold.requirements.catalog import catalog
 from bluegold.requirements.checklist import Row, checklist
 from bluegold.requirements.ledger import Ledger
 
-__all__ = ["Facts", "History", "StageFact", "gather"]
+__all__ = ["Facts", "History", "StageFact", "gather", "learns"]
+
+
+_LEARNING = ("train", "tune", "evaluate", "track", "register", "score")
 
 
 class StageFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +82,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     history: History
     rows: tuple[Row, ...]
+    as_is: AsIs | None = None
 
     def used(self, *technologies: str) -> tuple[Finding, ...]:
         """Findings of those technologies that are really used, not only declared or mentioned."""
@@ -81,31 +90,43 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def greenfield(self) -> bool:
-        """Nothing exists yet: no definition, no version, nothing in use in the code base."""
-        return self.system is None and not self.history.versions and not any(f.usage == "used" for f in self.findings)
+        """Nothing exists yet: no definition, no version, no code base that has to do with models."""
+        return self.system is None and not self.history.versions and not learns(self.findings, self.as_is)
 
 
-def gather(subject: System | Plan, workspace: Workspace | None, findings: tuple[Finding, ...]) -> Facts:
+def learns(findings: tuple[Finding, ...], as_is: AsIs | None) -> bool:
+    """Whether a code base has to do with models: a library in use, or code that trains, scores or registers."""
+    used = tuple(one for one in findings if one.usage == "used")
+    return shows_machine_learning(used) or (as_is is not None and as_is.does(*_LEARNING))
+
+
+def gather(
+    subject: System | Plan,
+    workspace: Workspace | None,
+    findings: tuple[Finding, ...],
+    *,
+    as_is: AsIs | None = None,
+    plan_text: str = "",
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> Facts:
     """Collect the facts; nothing is written anywhere.
 
     Args:
         subject: the definition, or only a plan when no definition exists yet.
         workspace: where the system lives; None before it does.
         findings: what a scan of its code base found.
+        as_is: what its code does today.
+        plan_text: the text of ``architecture.yaml`` where there is no definition, for the places of its statements.
+        given: facts stated elsewhere, which go before those of the plan.
 
     Raises:
         DefinitionError: the plan overrides requirements in a way that means nothing.
         RegistryError: the registry cannot be read.
     """
     system = subject if isinstance(subject, System) else None
-    plan = subject.plan if isinstance(subject, System) else subject
+    plan = stated(subject.plan if isinstance(subject, System) else subject, given)
     sources = system.source_text if system else {}
-    places: dict[str, str] = {}
-    texts: dict[str, str] = {}
-    for name, text in sources.items():
-        if name.endswith(".py"):
-            places |= definition_places(text, name)
-            texts |= definition_texts(text)
+    modules = {name: text for name, text in sources.items() if name.endswith(".py")}
     plans = next((name for name in sources if name.endswith((".yaml", ".yml"))), "")
     name = system.name if system else plan.system
     ledger = Ledger(workspace.evidence if workspace else Path("/nonexistent/evidence.jsonl"))
@@ -113,9 +134,9 @@ def gather(subject: System | Plan, workspace: Workspace | None, findings: tuple[
         name=name,
         plan=plan,
         system=system,
-        places=places,
-        texts=texts,
-        plan_places=plan_places(sources[plans], plans) if plans else {},
+        places={key: place for path, text in modules.items() for key, place in definition_places(text, path).items()},
+        texts={key: said for text in modules.values() for key, said in definition_texts(text).items()},
+        plan_places=_plan_places(sources[plans] if plans else plan_text, plans or "architecture.yaml", given),
         development=tuple(
             StageFact(title=stage.title, contract=stage.contract, place=_place(stage.source)) for stage in DEVELOPMENT
         ),
@@ -126,7 +147,18 @@ def gather(subject: System | Plan, workspace: Workspace | None, findings: tuple[
         findings=findings,
         history=_history(workspace, name),
         rows=checklist(catalog(plan), ledger),
+        as_is=as_is,
     )
+
+
+def _plan_places(text: str, path: str, given: Mapping[str, Any]) -> dict[str, str]:
+    places = plan_places(text, path) if text else {}
+    for name in given:
+        if name != "decisions":
+            places[name if name in SCALARS else f"workload.{name}"] = f"command line: {name}"
+    for name in given.get("decisions", {}):
+        places[f"decisions.{name}"] = f"command line: {name}"
+    return places
 
 
 def _place(source: Path) -> str:

@@ -23,6 +23,7 @@ __all__ = ["SCHEMA", "completed", "packet"]
 
 SCHEMA = "jm-labs.ai-pipeline-architecture.report.v1"
 _TAGS = {"explicit": "[EXPLICIT]", "inferred": "[INFERRED]", "open": "[OPEN]"}
+_VERSIONING = {"semantic": "semantic", "timestamp": "timestamp"}
 _GATES = ("model_validation", "feature_validation", "data_quality", "performance", "security", "regression")
 
 
@@ -46,7 +47,7 @@ def packet(brief: Brief) -> dict[str, Any]:
         "model_registry": _registry(brief),
         "cicd": _cicd(brief),
         "requirements": _requirements(brief),
-        "risks": [{"description": _bare(text), "evidence_ids": list(brief.cites.ids(text))} for text in risks(brief)],
+        "risks": _risks(brief),
     }
 
 
@@ -126,7 +127,7 @@ def _stores(brief: Brief) -> list[dict[str, Any]]:
             "purpose": WORKLOADS[kind],
             "consistency_model": profile.consistency,
             "latency_class": profile.latency,
-            "evidence_ids": list(brief.cites.ids(brief.plan(f"stores.{kind}", f"{kind} store: {chosen(brief, kind)}"))),
+            "evidence_ids": list(brief.cites.ids(brief.ground(brief.decision(kind)))),
         }
         for kind, profile in PROFILES.items()
         if chosen(brief, kind)
@@ -142,7 +143,7 @@ def _registry(brief: Brief) -> dict[str, Any]:
     ]
     return {
         "tool_decision": tool,
-        "versioning_strategy": "hash",
+        "versioning_strategy": _VERSIONING.get(brief.decision("versioning").option, "hash"),
         "capabilities": [
             "artifact_versioning",
             "lineage",
@@ -190,6 +191,20 @@ def _requirements(brief: Brief) -> list[dict[str, Any]]:
         }
         for row in brief.facts.rows
     ]
+
+
+def _risks(brief: Brief) -> list[dict[str, Any]]:
+    """Risks of the design, and those of the system as it is with the places that show them."""
+    texts = list(risks(brief))
+    as_is = brief.facts.as_is
+    for risk in as_is.risks if as_is else ():
+        marks = [brief.cites.cite(f"code base: risk {risk.row.id}", risk.places[0].cited, "inferred")]
+        marks += [brief.cites.cite(place.cited, place.shows) for place in risk.places[:4]]
+        texts.append(f"{risk.row.title}: {risk.row.why} {' '.join(marks)}")
+    if not texts:
+        mark = brief.cites.cite("evidence.jsonl", "every requirement was measured")
+        texts.append(f"no risk is known; what nobody looked for is not among them {mark}")
+    return [{"description": _bare(text), "evidence_ids": list(brief.cites.ids(text))} for text in texts]
 
 
 def _bare(text: str) -> str:

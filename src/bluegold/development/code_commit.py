@@ -14,13 +14,28 @@ from bluegold.core.errors import RegistryError
 from bluegold.core.nouns import Lineage, Port, StageContract
 from bluegold.development.digests import environment
 from bluegold.development.stage import StageContext
-from bluegold.development.tables import matrix_of, model_of
+from bluegold.development.tables import matrix_of, model_of, rule_of
 from bluegold.registry.bundle import CanaryRecord
 from bluegold.registry.predictors import FAMILIES, Predictor
 
 __all__ = ["CANARIES", "CONTRACT", "READS", "canary_rows", "run", "still_holds", "verification"]
 
 CANARIES = 20
+#: measures of the hold-out that a version is known by, whatever its task
+MEASURES = (
+    "accuracy",
+    "auc",
+    "balanced_accuracy",
+    "majority_class",
+    "calibration_error",
+    "rmse",
+    "mae",
+    "r2",
+    "naive_mae",
+    "skill",
+    "bias",
+    "coverage",
+)
 REPORTS = ("quality_holdout", "fairness", "robustness", "explainability", "production_sample")
 
 CONTRACT = StageContract(
@@ -83,8 +98,8 @@ def verification(reports: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """
     held = reports["quality_holdout"]
     return {
-        **{name: held[name] for name in ("accuracy", "auc", "balanced_accuracy", "majority_class")},
-        "calibration_error": held["calibration_error"],
+        "task": held.get("task", "binary"),
+        **{name: held[name] for name in MEASURES if name in held},
         "fairness_parity": reports["fairness"]["fairness_parity"],
         "robustness_change": reports["robustness"]["robustness_change"],
         "explainability": reports["explainability"]["explainability"],
@@ -113,7 +128,7 @@ def _artefacts(ctx: StageContext, choice: dict[str, Any], measures: dict[str, An
     ctx.take("holdout").write_parquet(buffer, compression="zstd")
     lines, _ = environment()
     facts = {
-        "decision.json": {"family": choice["family"], "rule": choice["rule"]},
+        "decision.json": {"family": choice["format"], "rule": choice["rule"]},
         "choice.json": choice,
         "canaries.json": _canaries(ctx, model_of(choice, model)),
         "parity.json": ctx.take("parity"),
@@ -126,7 +141,7 @@ def _artefacts(ctx: StageContext, choice: dict[str, Any], measures: dict[str, An
         **{name: msgspec.json.encode(value, order="deterministic") for name, value in facts.items()},
         "program.json": ctx.take("program"),
         "profile.json": ctx.take("profile"),
-        FAMILIES[choice["family"]][0]: model,
+        FAMILIES[choice["format"]][0]: model,
         "holdout.parquet": buffer.getvalue(),
         "environment.txt": lines.encode(),
         **{name: text.encode() for name, text in ctx.system.source_text.items()},
@@ -138,7 +153,8 @@ def _canaries(ctx: StageContext, model: Predictor) -> list[CanaryRecord]:
     names = ctx.program().names
     matrix = matrix_of(holdout, names)
     found = []
-    for number, row in enumerate(canary_rows(model.scores(matrix)), start=1):
+    behind = rule_of(ctx.take("choice")).answers(model.scores(matrix), [""] * len(matrix))[1]
+    for number, row in enumerate(canary_rows(behind), start=1):
         vector = matrix[row].tolist()
         payload = {name: _plain(holdout[name][row]) for name in ctx.system.contract.names}
         found.append(
@@ -153,6 +169,8 @@ def _canaries(ctx: StageContext, model: Predictor) -> list[CanaryRecord]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, pl.Series):
+        return value.to_list()
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 

@@ -67,10 +67,11 @@ def _known_answers(bundle: Bundle) -> str:
     batch = bundle.predictor.scores(matrix)
     for record, vector, score in zip(bundle.canaries, matrix.tolist(), batch, strict=True):
         alone = bundle.predictor.score_row(vector)
-        if not (alone == record.score == float(score)):
+        said = float(score) if bundle.predictor.outputs == 1 else tuple(score.tolist())
+        if not (alone == record.score == said):
             raise IntegrityError(
                 f"canary record '{record.id}' of {bundle.ref} scores {alone!r}",
-                why=f"{record.score!r} was recorded, {float(score)!r} comes from a batch",
+                why=f"{record.score!r} was recorded, {said!r} comes from a batch",
                 subject=bundle.ref,
             )
     return f"{len(bundle.canaries)} canary records bit-identical"

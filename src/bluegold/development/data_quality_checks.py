@@ -10,6 +10,7 @@ from bluegold.core.errors import DataError, DefinitionError
 from bluegold.core.nouns import Port, StageContract
 from bluegold.development import quality
 from bluegold.development.stage import StageContext
+from bluegold.development.tasks import kind_of
 from bluegold.features.cleaning import Cleaned, clean_frame
 
 __all__ = ["CONTRACT", "READS", "run"]
@@ -50,6 +51,8 @@ def run(ctx: StageContext) -> dict[str, Any]:
     if rows.is_empty():
         raise DataError(f"the data of '{system.name}' has no rows", way_out="check the file that the source reads")
     labels = system.labels(rows)
+    if not system.task:
+        ctx.note(f"task: {kind_of(labels)}, because the target is {str(labels.dtype).lower()}")
     found = clean_frame(system.contract, rows)
     if found.valid.is_empty():
         raise DataError(
@@ -73,7 +76,7 @@ def _check_label(name: str, label: pl.Series) -> None:
         )
     if known.n_unique() < 2:
         raise DataError(
-            f"the target of '{name}' is constant: {'true' if known[0] else 'false'} in all {known.len()} labelled rows",
+            f"the target of '{name}' is constant: {str(known[0]).lower()} in all {known.len()} labelled rows",
             why="there is nothing to learn",
             way_out="correct target=, or give data with both outcomes",
         )
@@ -102,7 +105,8 @@ def _report(ctx: StageContext, rows: pl.DataFrame, found: Cleaned, valid: pl.Dat
         "quarantined_share": found.quarantine.height / rows.height,
         "unlabelled": unlabelled,
         "unlabelled_share": unlabelled / valid.height,
-        "label_rate": valid["y"].mean(),
+        "task": kind_of(valid["y"]),
+        "label_rate": None if valid["y"].dtype == pl.String else valid["y"].mean(),
         "missing_share": next(check.value for check in checks if check.name == "completeness"),
         "time_gap_share": next(check.value for check in checks if check.name == "time span"),
         "reasons": {k: v for k, v in counts.items() if k not in ("rows", "valid", "quarantined")},

@@ -11,6 +11,7 @@ from bluegold.core.nouns import Port, StageContract
 from bluegold.development.plots import bars, heat, histogram
 from bluegold.development.stage import StageContext
 from bluegold.development.tables import matrix_of
+from bluegold.development.tasks import kind_of
 from bluegold.features.profile import profile
 
 __all__ = ["CONTRACT", "READS", "correlations", "run"]
@@ -39,6 +40,11 @@ CONTRACT = StageContract(
     owner="data science",
 )
 READS: tuple[str, ...] = ()
+BALANCES = {
+    "binary": "Share of positives by part",
+    "multiclass": "Share of the commonest class by part",
+    "regression": "Share above the median by part",
+}
 
 
 def correlations(matrix: np.ndarray) -> np.ndarray:
@@ -68,20 +74,23 @@ def run(ctx: StageContext) -> dict[str, Any]:
     parts: dict[str, pl.DataFrame] = {name: ctx.take(name) for name in ("train", "validate", "holdout")}
     matrix = matrix_of(parts["train"], program.names)
     labels = parts["train"]["y"].to_numpy()
-    features = {name: _feature(matrix[:, i], program.kinds[i], labels) for i, name in enumerate(program.names)}
+    high = _high(parts["train"]["y"])
+    features = {name: _feature(matrix[:, i], program.kinds[i], high) for i, name in enumerate(program.names)}
     numbers = [i for i, kind in enumerate(program.kinds) if kind == "number"][:MOST_CORRELATED]
     named = [program.names[i] for i in numbers]
-    related = correlations(np.column_stack([matrix[:, numbers], labels.astype(float)]))
+    column = high.astype(float) if labels.dtype.kind == "b" else _ranked(parts["train"]["y"])
+    related = correlations(np.column_stack([matrix[:, numbers], column]))
     summary = {
         "quality": ctx.take("quality"),
         "parts": {name: _part(table) for name, table in parts.items()},
         "features": features,
         "correlations": {"names": [*named, "y"], "matrix": related.round(4).tolist()},
-        "balance": {name: int(table["y"].sum()) / table.height for name, table in parts.items()},
+        "task": kind_of(parts["train"]["y"]),
+        "balance": _balance(parts),
     }
     figures = {
         "rows": bars("Rows by part", {name: float(t.height) for name, t in parts.items()}, unit="rows"),
-        "balance": bars("Share of positives by part", summary["balance"], unit="share"),
+        "balance": bars(BALANCES[summary["task"]], summary["balance"], unit="share"),
         "correlations": heat("Correlation of numbers and label", [*named, "y"], related.tolist()),
     }
     for index in numbers[:MOST_FIGURES]:
@@ -89,6 +98,26 @@ def run(ctx: StageContext) -> dict[str, Any]:
         if known.size:
             figures[f"feature {program.names[index]}"] = _histogram(program.names[index], known)
     return {"summary": summary, "profile": profile(matrix, program).to_json(), "figures": figures}
+
+
+def _high(labels: pl.Series) -> np.ndarray:
+    """The rows that are positive: for classes those of the commonest one, for numbers those above the median."""
+    if labels.dtype == pl.Boolean:
+        return labels.to_numpy()
+    if labels.dtype == pl.String:
+        common: np.ndarray = (labels == labels.mode().sort()[0]).to_numpy()
+        return common
+    numbers = labels.to_numpy()
+    above: np.ndarray = numbers > np.median(numbers)
+    return above
+
+
+def _ranked(labels: pl.Series) -> np.ndarray:
+    return _high(labels).astype(float) if labels.dtype == pl.String else labels.to_numpy()
+
+
+def _balance(parts: dict[str, pl.DataFrame]) -> dict[str, float]:
+    return {name: float(_high(table["y"]).mean()) for name, table in parts.items()}
 
 
 def _feature(column: np.ndarray, kind: str, labels: np.ndarray) -> dict[str, Any]:
@@ -117,7 +146,7 @@ def _feature(column: np.ndarray, kind: str, labels: np.ndarray) -> dict[str, Any
 
 
 def _part(table: pl.DataFrame) -> dict[str, Any]:
-    found: dict[str, Any] = {"rows": table.height, "positives": int(table["y"].sum())}
+    found: dict[str, Any] = {"rows": table.height, "positives": int(_high(table["y"]).sum())}
     if "_time" in table.columns:
         found |= {"first": str(table["_time"].min()), "last": str(table["_time"].max())}
     return found

@@ -45,11 +45,13 @@ READS: tuple[str, ...] = (
     "name",
     "contract",
     "target",
+    "task",
     "time",
     "entity",
     "features",
     "histories",
     "lookups",
+    "vectors",
     "split",
     "protected",
     "fairness",
@@ -101,7 +103,7 @@ def _enough(name: str, table: pl.DataFrame, parts: pl.Series) -> None:
     if table["y"].n_unique() < 2:
         raise DataError(
             f"the target is constant in the {name} part ({table.height} rows)",
-            way_out="move the bounds of split= so that every part has both outcomes",
+            way_out="move the bounds of split= so that every part has more than one outcome",
         )
 
 

@@ -19,6 +19,7 @@ PARTS = (
     "entity",
     "fairness",
     "features",
+    "folds",
     "histories",
     "lookups",
     "models",
@@ -28,7 +29,9 @@ PARTS = (
     "source_text",
     "split",
     "target",
+    "task",
     "time",
+    "vectors",
 )
 
 

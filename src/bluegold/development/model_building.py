@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+import polars as pl
 
 from bluegold.core.nouns import Port, StageContract
 from bluegold.development.families import Training
-from bluegold.development.search import DEFAULT_CHOICES, Candidate, candidates, log_loss, side_by_side
+from bluegold.development.search import Candidate, candidates, side_by_side
 from bluegold.development.stage import StageContext
 from bluegold.development.tables import matrix_of
+from bluegold.development.tasks import rule_for, task_of
 
 __all__ = ["CONTRACT", "READS", "ROWS", "run"]
 
@@ -19,10 +20,10 @@ ROWS = 10_000
 CONTRACT = StageContract(
     name="model_building",
     section="S1",
-    purpose="Train a first model of every family on a sample and compare it with always giving the base rate.",
+    purpose="Train a first model of every family on a sample and compare it with an answer that looks at no row.",
     inputs=(Port(name="program", kind="model"), Port(name="train"), Port(name="validate")),
     outputs=(Port(name="baselines", kind="report", description="first trial of every family, best first"),),
-    gate="at least one family beats the base rate on the validation rows; otherwise the run says so and goes on",
+    gate="at least one family beats the naive answer on the validation rows; otherwise the run says so and goes on",
 )
 READS: tuple[str, ...] = ("models",)
 
@@ -31,23 +32,27 @@ def run(ctx: StageContext) -> dict[str, Any]:
     """Try the first configuration of every family of the system (or of the default families)."""
     names, kinds = ctx.program().names, ctx.program().kinds
     train, validate = ctx.take("train"), ctx.take("validate")
-    watch = (matrix_of(validate, names), validate["y"].to_numpy())
-    training = Training(matrix_of(train, names), train["y"].to_numpy(), kinds, watch)
+    rule = rule_for(pl.concat([train["y"], validate["y"]]))
+    task = task_of(rule)
+    watch = (matrix_of(validate, names), task.encode(validate["y"]))
+    training = Training(matrix_of(train, names), task.encode(train["y"]), kinds, watch, rule)
     first: dict[str, Candidate] = {}
-    for candidate in candidates(ctx.system.models or DEFAULT_CHOICES, ctx.seed):
+    for candidate in candidates(ctx.system.models, ctx.seed, task.name):
         first.setdefault(candidate.family, candidate)
-    trials = side_by_side(list(first.values()), training, ROWS, ctx.seed)
-    trials.sort(key=lambda found: found.log_loss)
-    naive = log_loss(watch[1], np.full(watch[1].size, training.labels.mean()))
+    trials = side_by_side(list(first.values()), [training], ROWS, ctx.seed)
+    trials.sort(key=lambda found: found.loss)
+    naive = task.loss(watch[1], task.naive(training.labels, watch[1].size))
+    loss, quality = task.words
     for found in trials:
-        ctx.note(f"{found.family}: log loss {found.log_loss:.4f}, AUC {found.auc:.4f}")
-    if trials[0].log_loss >= naive:
-        ctx.note(f"no family beats the base rate (log loss {naive:.4f}): the features say little about the target")
+        ctx.note(f"{found.family}: {loss} {found.loss:.4f}, {quality} {found.quality:.4f}")
+    if trials[0].loss >= naive:
+        ctx.note(f"no family beats the naive answer ({loss} {naive:.4f}): the features say little about the target")
     return {
         "baselines": {
             "trials": trials,
-            "naive_log_loss": naive,
-            "beats_naive": trials[0].log_loss < naive,
+            "task": task.name,
+            "naive_loss": naive,
+            "beats_naive": trials[0].loss < naive,
             "order": [found.family for found in trials],
         }
     }

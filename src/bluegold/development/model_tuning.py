@@ -11,12 +11,14 @@ import polars as pl
 from bluegold.core.nouns import Port, StageContract
 from bluegold.core.plan import Fairness
 from bluegold.development.families import Training, family
-from bluegold.development.search import DEFAULT_CHOICES, Candidate, Trial, candidates, halving, watched
+from bluegold.development.folds import folded
+from bluegold.development.measures.regression import interval
+from bluegold.development.search import Candidate, Trial, candidates, halving, watched
 from bluegold.development.stage import StageContext
-from bluegold.development.tables import decide, matrix_of
+from bluegold.development.tables import matrix_of
+from bluegold.development.tasks import rule_for, task_of
 from bluegold.development.thresholds import global_threshold, group_thresholds
-from bluegold.development.verification.holdout import quality
-from bluegold.registry.bundle import DecisionRule
+from bluegold.registry.rule import DecisionRule, Task
 
 __all__ = ["CONTRACT", "READS", "choose_rule", "run"]
 
@@ -34,52 +36,62 @@ CONTRACT = StageContract(
         Port(name="choice", kind="json", description="family, parameters, decision rule, every trial"),
         Port(name="model", kind="model", description="the final model in its own safe format"),
     ),
-    gate="the chosen configuration is the best of every trial by validation log loss",
+    gate="the chosen configuration is the best of every trial by validation log loss (squared error for numbers)",
     timeout_s=1800.0,
 )
-READS: tuple[str, ...] = ("models", "fairness")
+READS: tuple[str, ...] = ("models", "fairness", "folds")
 
 
 def run(ctx: StageContext) -> dict[str, Any]:
-    """Find the best configuration; its thresholds come from rows it has not learned from."""
+    """Find the best configuration; its decision rule comes from rows it has not learned from."""
     names, kinds = ctx.program().names, ctx.program().kinds
     train, validate = ctx.take("train"), ctx.take("validate")
+    first = rule_for(pl.concat([train["y"], validate["y"]]))
+    task = task_of(first)
     known, seen = matrix_of(train, names), matrix_of(validate, names)
-    labels, held = train["y"].to_numpy(), validate["y"].to_numpy()
-    training = Training(known, labels, kinds, watched((seen, held), ctx.seed))
-    best, trials = halving(_ordered(ctx), training, ctx.seed, ctx.note)
+    labels, held = task.encode(train["y"]), task.encode(validate["y"])
+    training = Training(known, labels, kinds, watched((seen, held), ctx.seed), first)
+    order = train["_time"].arg_sort().to_numpy() if "_time" in train.columns else None
+    trainings = folded(training, ctx.system.folds, order, ctx.seed)
+    best, trials = halving(_ordered(ctx, task.name), trainings, ctx.seed, ctx.note)
     chosen = family(best.family).fit(training, best.params, ctx.seed)
     scores = chosen.predictor.scores(seen)
-    rule = choose_rule(held, scores, validate, ctx.system.plan.fairness)
-    decided = decide(rule, scores, validate)
-    ctx.note(
-        f"{best.family}: threshold {rule.threshold:.3f}{_by(rule)}, AUC {quality(held, scores, decided)['auc']:.4f}"
-    )
-    everything = Training(np.vstack([known, seen]), np.concatenate([labels, held]), kinds)
+    rule = choose_rule(first, held, scores, validate, ctx.system.plan.fairness)
+    found = task_of(rule).quality(held, scores, validate)
+    ctx.note(f"{best.family}: {_said(rule, found)}")
+    everything = Training(np.vstack([known, seen]), np.concatenate([labels, held]), kinds, rule=first)
     final = family(best.family).fit(everything, chosen.params, ctx.seed)
     return {
         "choice": _choice(best, chosen.params, rule, trials)
-        | {"validation": quality(held, scores, decided), "refit_rows": int(everything.labels.size)},
+        | {"format": final.predictor.family, "facts": final.facts}
+        | {"validation": found, "refit_rows": int(everything.labels.size)},
         "model": final.predictor.dump(),
     }
 
 
-def _ordered(ctx: StageContext) -> tuple[Candidate, ...]:
+def _ordered(ctx: StageContext, task: Task) -> tuple[Candidate, ...]:
     """All configurations, the family that began best first, so that ties go to it."""
     order = {name: place for place, name in enumerate(ctx.take("baselines")["order"])}
-    found = candidates(ctx.system.models or DEFAULT_CHOICES, ctx.seed)
+    found = candidates(ctx.system.models, ctx.seed, task)
     return tuple(sorted(found, key=lambda candidate: order[candidate.family]))
 
 
-def choose_rule(labels: np.ndarray, scores: np.ndarray, table: pl.DataFrame, plan: Fairness) -> DecisionRule:
-    """The decision rule: one threshold, and thresholds by group when the plan asks for them.
+def choose_rule(
+    first: DecisionRule, labels: np.ndarray, scores: np.ndarray, table: pl.DataFrame, plan: Fairness
+) -> DecisionRule:
+    """The decision rule: one threshold, and thresholds by group when the plan asks for them; for numbers an interval.
 
     Args:
-        labels: (n,) booleans.
-        scores: (n,) probabilities.
+        first: the task's rule before anything is chosen.
+        labels: (n,) booleans, positions of classes, or numbers.
+        scores: (n,) probabilities or numbers, or (n, classes).
         table: the rows, with the plan's ``thresholds_by`` column.
         plan: the fairness part of the plan.
     """
+    if first.task == "regression":
+        return msgspec.structs.replace(first, interval=interval(labels, scores))
+    if first.task == "multiclass":
+        return first
     by: dict[str, float] = {}
     if plan.thresholds_by:
         groups = table[plan.thresholds_by].cast(pl.String).fill_null("").to_numpy()
@@ -101,5 +113,10 @@ def _choice(best: Candidate, params: dict[str, Any], rule: DecisionRule, trials:
     }
 
 
-def _by(rule: DecisionRule) -> str:
-    return f" ({len(rule.thresholds)} groups of {rule.group_by} with their own)" if rule.group_by else ""
+def _said(rule: DecisionRule, found: dict[str, Any]) -> str:
+    if rule.task == "regression":
+        return f"R2 {found['r2']:.4f}, mean absolute error {found['mae']:.4g} (naive {found['naive_mae']:.4g})"
+    if rule.task == "multiclass":
+        return f"accuracy {found['accuracy']:.4f}, macro AUC {found['auc']:.4f} over {len(rule.labels)} classes"
+    by = f" ({len(rule.thresholds)} groups of {rule.group_by} with their own)" if rule.group_by else ""
+    return f"threshold {rule.threshold:.3f}{by}, AUC {found['auc']:.4f}"

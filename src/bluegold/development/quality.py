@@ -214,15 +214,16 @@ def bias(valid: pl.DataFrame, protected: tuple[str, ...]) -> Check:
     """Group shares and label rates of the protected attributes, before any model exists.
 
     Args:
-        valid: clean rows with the protected columns and the label ``y``.
+        valid: clean rows with the protected columns and the label ``y`` (the rate of classes is left open).
         protected: their names.
     """
     details: dict[str, Any] = {}
     smallest = 1.0
+    rate = pl.lit(None, dtype=pl.Float64) if valid["y"].dtype == pl.String else pl.col("y").mean()
     for name in protected:
         tally = (
             valid.group_by(pl.col(name).cast(pl.String).fill_null("missing").alias("group"))
-            .agg(pl.len().alias("n"), pl.col("y").mean().alias("rate"))
+            .agg(pl.len().alias("n"), rate.alias("rate"))
             .sort("n", "group", descending=[True, False])
         )
         shares = {row["group"]: row["n"] / valid.height for row in tally.iter_rows(named=True)}

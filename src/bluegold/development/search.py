@@ -1,8 +1,8 @@
 """A small, repeatable search over families and parameters.
 
 Successive halving (Jamieson & Talwalkar 2016): every configuration learns from a few rows, the best ones
-from more.  The judge is the log loss on the validation rows, a proper score, so that no threshold has to
-be chosen first.  A configuration is never tried twice.
+from more.  The judge is the log loss on the validation rows (for numbers the squared error), a proper score,
+so that no threshold has to be chosen first.  A configuration is never tried twice.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bluegold.development.families import Training, family
-from bluegold.development.verification.holdout import area_under_curve
+from bluegold.core.errors import DefinitionError
+from bluegold.development.families import FAMILIES, Training, family
+from bluegold.development.tasks import task_of
 from bluegold.features.system import ModelChoice
+from bluegold.registry.rule import DecisionRule, Task
 
 __all__ = [
     "Candidate",
     "Trial",
     "candidates",
     "halving",
-    "log_loss",
     "side_by_side",
     "spread",
     "trial",
@@ -36,11 +37,13 @@ RUNGS = ((15_000, 2), (45_000, 1))
 MOST_PER_FAMILY = 8
 JUDGE_ROWS = 20_000
 
-#: what is tried when a system names no model
-DEFAULT_CHOICES = (
-    ModelChoice(family="lightgbm", search={"num_leaves": (15, 63)}),
-    ModelChoice(family="logistic"),
-)
+TREES = ModelChoice(family="lightgbm", search={"num_leaves": (15, 63)})
+#: what is tried when a system names no model, by task
+DEFAULT_CHOICES: dict[Task, tuple[ModelChoice, ...]] = {
+    "binary": (TREES, ModelChoice(family="logistic")),
+    "multiclass": (TREES, ModelChoice(family="logistic")),
+    "regression": (TREES, ModelChoice(family="linear")),
+}
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,24 +54,31 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """How one configuration did when it learned from ``rows`` rows."""
+    """How one configuration did when it learned from ``rows`` rows.
+
+    ``loss`` is the log loss or the squared error, ``quality`` the (macro) AUC or R2, both on rows it has not seen;
+    with ``folds`` they are means over them, and ``spread`` is the losses' standard deviation.
+    """
 
     family: str
     params: dict[str, Any]
     rows: int
-    log_loss: float
-    auc: float
+    loss: float
+    quality: float
+    folds: int = 1
+    spread: float = 0.0
 
 
-def candidates(choices: tuple[ModelChoice, ...], seed: int) -> tuple[Candidate, ...]:
+def candidates(choices: tuple[ModelChoice, ...], seed: int, task: Task = "binary") -> tuple[Candidate, ...]:
     """The configurations to try: every combination, or a seeded draw where there are too many.
 
     Args:
-        choices: families with fixed parameters and values to search.
+        choices: families with fixed parameters and values to search; none means the task's default ones.
         seed: of the draw.
+        task: what has to be learned.
 
     Raises:
-        DefinitionError: a family or parameter does not exist.
+        DefinitionError: a family or parameter does not exist, or the family does not learn the task.
 
     Example:
         >>> found = candidates((ModelChoice(family="logistic", search={"C": (0.1, 1.0)}),), 7)
@@ -76,8 +86,14 @@ def candidates(choices: tuple[ModelChoice, ...], seed: int) -> tuple[Candidate, 
         [0.1, 1.0]
     """
     found = []
-    for choice in choices:
+    for choice in choices or DEFAULT_CHOICES[task]:
         kind = family(choice.family)
+        if task not in kind.tasks:
+            raise DefinitionError(
+                f"model family '{kind.name}' does not learn a {task} target",
+                way_out=f"use one of {', '.join(name for name, one in sorted(FAMILIES.items()) if task in one.tasks)}",
+                subject=kind.name,
+            )
         grid = [dict(zip(choice.search, values, strict=True)) for values in itertools.product(*choice.search.values())]
         if len(grid) > MOST_PER_FAMILY:
             drawn = np.random.default_rng(seed).choice(len(grid), MOST_PER_FAMILY, replace=False)
@@ -88,17 +104,6 @@ def candidates(choices: tuple[ModelChoice, ...], seed: int) -> tuple[Candidate, 
 
 def _unique(found: list[Candidate]) -> tuple[Candidate, ...]:
     return tuple({msgspec.json.encode(candidate, order="sorted"): candidate for candidate in found}.values())
-
-
-def log_loss(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Mean negative log-likelihood of the labels.
-
-    Example:
-        >>> round(log_loss(np.array([True, False]), np.array([0.5, 0.5])), 4)
-        0.6931
-    """
-    clipped = np.clip(scores, 1e-9, 1 - 1e-9)
-    return float(-np.mean(np.where(labels, np.log(clipped), np.log(1 - clipped))))
 
 
 def trial(candidate: Candidate, training: Training, rows: int, seed: int) -> Trial:
@@ -114,22 +119,48 @@ def trial(candidate: Candidate, training: Training, rows: int, seed: int) -> Tri
         raise AssertionError("a trial needs rows to be judged on")
     few = training if training.labels.size <= rows else training.take(spread(training.labels, rows, seed))
     matrix, labels = watched(training.watch, seed)
-    few = Training(few.matrix, few.labels, few.kinds, (matrix, labels))
+    few = Training(few.matrix, few.labels, few.kinds, (matrix, labels), few.rule)
+    task = task_of(training.rule)
     fitted = family(candidate.family).fit(few, candidate.params, seed)
     scores = fitted.predictor.scores(matrix)
     return Trial(
         family=candidate.family,
         params=candidate.params,
         rows=few.labels.size,
-        log_loss=log_loss(labels, scores),
-        auc=area_under_curve(labels, scores),
+        loss=task.loss(labels, scores),
+        quality=task.goodness(labels, scores),
     )
 
 
-def side_by_side(found: Sequence[Candidate], training: Training, rows: int, seed: int) -> list[Trial]:
-    """The trials of several configurations, two at a time; in the order of the configurations."""
+def side_by_side(found: Sequence[Candidate], trainings: Sequence[Training], rows: int, seed: int) -> list[Trial]:
+    """The trials of several configurations, two at a time; in the order of the configurations.
+
+    Args:
+        found: configurations.
+        trainings: one, or one a fold; a configuration's trial is their mean.
+        rows: at most that many rows are learned from.
+        seed: of samples and trainings.
+    """
     with ThreadPoolExecutor(2) as pool:  # training does not hold the interpreter
-        return list(pool.map(lambda candidate: trial(candidate, training, rows, seed), found))
+        pairs = [(candidate, training) for candidate in found for training in trainings]
+        trials = list(pool.map(lambda pair: trial(pair[0], pair[1], rows, seed), pairs))
+    step = len(trainings)
+    return [_mean(trials[first : first + step]) for first in range(0, len(trials), step)]
+
+
+def _mean(trials: Sequence[Trial]) -> Trial:
+    if len(trials) == 1:
+        return trials[0]
+    losses = np.array([found.loss for found in trials])
+    return Trial(
+        family=trials[0].family,
+        params=trials[0].params,
+        rows=max(found.rows for found in trials),
+        loss=float(losses.mean()),
+        quality=float(np.mean([found.quality for found in trials])),
+        folds=len(trials),
+        spread=float(losses.std()),
+    )
 
 
 def watched(rows: tuple[np.ndarray, np.ndarray], seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +178,7 @@ def watched(rows: tuple[np.ndarray, np.ndarray], seed: int) -> tuple[np.ndarray,
 
 
 def spread(labels: np.ndarray, rows: int, seed: int) -> np.ndarray:
-    """Row numbers of a sample that keeps both outcomes in their shares.
+    """Row numbers of a sample that keeps every class in its share (numbers are drawn as they come).
 
     Example:
         >>> spread(np.array([True] * 4 + [False] * 6), 5, 7).size
@@ -155,7 +186,9 @@ def spread(labels: np.ndarray, rows: int, seed: int) -> np.ndarray:
     """
     random = np.random.default_rng(seed)
     parts = []
-    for outcome in (False, True):
+    if labels.dtype.kind == "f":
+        return np.sort(random.choice(labels.size, min(rows, labels.size), replace=False))
+    for outcome in np.unique(labels):
         mine = np.nonzero(labels == outcome)[0]
         count = min(mine.size, max(1, round(rows * mine.size / labels.size)))
         parts.append(random.choice(mine, count, replace=False))
@@ -163,26 +196,28 @@ def spread(labels: np.ndarray, rows: int, seed: int) -> np.ndarray:
 
 
 def halving(
-    found: tuple[Candidate, ...], training: Training, seed: int, note: Callable[[str], None]
+    found: tuple[Candidate, ...], trainings: Sequence[Training], seed: int, note: Callable[[str], None]
 ) -> tuple[Candidate, tuple[Trial, ...]]:
     """The best configuration, and every trial in order.
 
     Args:
         found: configurations.
-        training: rows to learn from, with rows to watch.
+        trainings: rows to learn from, with rows to watch; one a fold where there are folds.
         seed: of samples and trainings.
         note: told about every round.
     """
     alive, trials = list(found), list[Trial]()
     for rows, keep in RUNGS:
         if len(alive) > 1:
-            judged = list(zip(side_by_side(alive, training, rows, seed), alive, strict=True))
-            judged.sort(key=lambda pair: pair[0].log_loss)
+            judged = list(zip(side_by_side(alive, trainings, rows, seed), alive, strict=True))
+            judged.sort(key=lambda pair: pair[0].loss)
             trials += [result for result, _ in judged]
-            note(f"{len(judged)} configurations on {judged[0][0].rows} rows: best {_named(judged[0][0])}")
-            alive = [candidate for _, candidate in judged[: keep if training.labels.size > rows else 1]]
+            best = _named(judged[0][0], trainings[0].rule)
+            note(f"{len(judged)} configurations on {judged[0][0].rows} rows: best {best}")
+            alive = [candidate for _, candidate in judged[: keep if trainings[0].labels.size > rows else 1]]
     return alive[0], tuple(trials)
 
 
-def _named(result: Trial) -> str:
-    return f"{result.family}, log loss {result.log_loss:.4f}, AUC {result.auc:.4f}"
+def _named(result: Trial, rule: DecisionRule) -> str:
+    loss, quality = task_of(rule).words
+    return f"{result.family}, {loss} {result.loss:.4f}, {quality} {result.quality:.4f}"

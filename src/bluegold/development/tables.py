@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from bluegold.registry.bundle import DecisionRule
 from bluegold.registry.predictors import Predictor, load_predictor
+from bluegold.registry.rule import DecisionRule
 
 __all__ = ["FEATURE", "decide", "matrix_of", "model_of", "rule_of", "sample_rows", "thresholds_for"]
 
@@ -49,7 +49,7 @@ def sample_rows(table: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame:
 
 def model_of(choice: dict[str, Any], data: bytes) -> Predictor:
     """The trained model behind the ports ``choice`` and ``model``."""
-    return load_predictor(choice["family"], data)
+    return load_predictor(choice["format"], data)
 
 
 def rule_of(choice: dict[str, Any]) -> DecisionRule:
@@ -82,15 +82,17 @@ def thresholds_for(rule: DecisionRule, table: pl.DataFrame) -> np.ndarray:
 
 
 def decide(rule: DecisionRule, scores: np.ndarray, table: pl.DataFrame) -> np.ndarray:
-    """The decisions on ``scores``: what ``DecisionRule.decide`` says row by row, for a whole table.
+    """The decisions on ``scores``: what ``DecisionRule.answer`` says row by row, for a whole table.
 
     Args:
         rule: thresholds.
-        scores: (n,) probabilities.
+        scores: (n,) probabilities or numbers, or (n, classes) probabilities.
         table: the rows the scores belong to.
 
     Returns:
-        (n,) booleans.
+        (n,) booleans, texts or numbers.
     """
+    if rule.task != "binary":
+        return rule.answers(scores)[0]
     decided: np.ndarray = scores >= thresholds_for(rule, table)
     return decided

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import keyword
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +17,7 @@ import polars as pl
 from bluegold.core.errors import DataError, UsageError
 from bluegold.core.workspace import write_atomic
 
-__all__ = ["skeleton"]
+__all__ = ["skeleton", "usable_target"]
 
 MAX_LEVELS = 12
 
@@ -54,14 +55,24 @@ why:
 """
 
 
-def skeleton(name: str, folder: Path, *, data: Path | None = None, target: str = "") -> tuple[Path, ...]:
-    """Write the two files of a new system.
+def skeleton(
+    name: str,
+    folder: Path,
+    *,
+    data: Path | None = None,
+    target: str = "",
+    plan: str = "",
+    further: Mapping[str, str] | None = None,
+) -> tuple[Path, ...]:
+    """Write the two files of a new system, and further ones that belong to it.
 
     Args:
         name: lower-case name with hyphens.
         folder: a folder of that system; it must not hold a definition yet.
         data: CSV or Parquet file whose columns become the contract.
         target: with ``data``: the column to predict, a boolean or 0/1 column.
+        plan: text of ``architecture.yaml`` (default: a first plan with its defaults).
+        further: path below the folder -> text.
 
     Returns:
         The files written.
@@ -72,14 +83,16 @@ def skeleton(name: str, folder: Path, *, data: Path | None = None, target: str =
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", name):
         raise UsageError(f"'{name}' cannot be a system's name", way_out="use lower-case letters, digits and hyphens")
-    files = (folder / "pipeline.py", folder / "architecture.yaml")
+    further = further or {}
+    files = (folder / "pipeline.py", folder / "architecture.yaml", *(folder / path for path in further))
     for file in files:
         if file.exists():
             raise UsageError(f"'{file}' is there already", way_out="choose another name or folder; nothing was changed")
     pipeline = _starter(name) if data is None else _from_data(name, data, target)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(files[0], pipeline.encode())
-    write_atomic(files[1], _PLAN.format(name=name).encode())
+    texts = (pipeline, plan or _PLAN.format(name=name), *further.values())
+    for file, text in zip(files, texts, strict=True):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, text.encode())
     return files
 
 
@@ -142,6 +155,21 @@ def _from_data(name: str, data: Path, target: str) -> str:
         used=", ".join(json.dumps(column) for column in used),
         load=f"    return bg.Data(rows=pl.{reader}({json.dumps(str(data.resolve()))}{options}))",
     )
+
+
+def usable_target(data: Path, target: str) -> bool:
+    """Whether a file has that column and it holds only true/false or 0/1.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    rows = _read(data)
+    if target not in rows.columns:
+        return False
+    values = rows[target].drop_nulls()
+    if values.dtype == pl.Boolean:
+        return True
+    return values.dtype.is_integer() and set(values.unique().to_list()) <= {0, 1}
 
 
 def _read(data: Path) -> pl.DataFrame:

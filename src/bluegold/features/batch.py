@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import itertools
+import os
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from bluegold.core.errors import DataError
-from bluegold.features.specs import LookupSpec, ProgramSpec
+from bluegold.features.specs import FeatureSpec, HistorySpec, LookupSpec, ProgramSpec
+from bluegold.features.threads import side_by_side
 from bluegold.features.translate import evaluate, restore
-from bluegold.features.windows import history_column
+from bluegold.features.vectors import columns_of
+from bluegold.features.windows import history_columns
 
-__all__ = ["feature_frame", "feature_matrix", "table_rows"]
+__all__ = ["Recalled", "feature_frame", "feature_matrix", "table_rows"]
+
+Matrix = NDArray[np.float64]
 
 COLUMN_TYPES: dict[str, pl.DataType] = {
     "f64": pl.Float64(),
@@ -23,8 +31,35 @@ COLUMN_TYPES: dict[str, pl.DataType] = {
 }
 
 
-def feature_frame(spec: ProgramSpec, frame: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+class Recalled(NamedTuple):
+    """What a piece of a larger whole has to know of the rest.
+
+    ``past`` are events outside the frame, by the stream of their history; ``rows`` are lookup tables as
+    :func:`table_rows` gives them, by the stream of their lookup.  Without ``events`` the frame's rows only ask.
+    """
+
+    past: Mapping[bytes, pl.DataFrame] = {}
+    rows: Mapping[bytes, pl.DataFrame] = {}
+    events: bool = True
+
+
+#: Rows whose cells are copied at a time, so that a block of the matrix stays in the processor's cache.
+BLOCK = 8192
+
+
+def feature_frame(
+    spec: ProgramSpec,
+    frame: pl.DataFrame,
+    tables: Mapping[str, pl.DataFrame],
+    recalled: Recalled | None = None,
+) -> pl.DataFrame:
     """One row of features for every clean row, point-in-time correct, in matrix order.
+
+    Args:
+        spec: the program.
+        frame: clean rows.
+        tables: lookup tables.
+        recalled: what is known from before the frame, when it is one piece of more.
 
     Raises:
         DataError: a contract column or a lookup table is missing.
@@ -33,27 +68,80 @@ def feature_frame(spec: ProgramSpec, frame: pl.DataFrame, tables: Mapping[str, p
     if missing:
         raise DataError(f"column '{missing[0]}' is missing", way_out="clean the rows with the system's contract first")
     known = frame.select(spec.contract.names)
-    columns = [known]
-    columns += [_looked_up(spec, lookup, known, tables) for lookup in spec.lookups]
-    columns += [history_column(known, history, spec.time).to_frame() for history in spec.histories]
-    base = pl.concat(columns, how="horizontal")
-    computed = {item.name: restore(item.expression.polars) for item in spec.expressions}
-    return evaluate(base, [computed.get(name, pl.col(name)).alias(name) for name in spec.names])
+    beside = _beside(spec, known, tables, recalled or Recalled())
+    beside += [columns_of(vector, known[vector.field]) for vector in spec.vectors]
+    base = pl.concat([known, *beside], how="horizontal")
+    plain = {item.name: _plain(item) for item in spec.expressions}
+    wanted = [item for item in spec.expressions if plain[item.name] is None]
+    inputs = dict.fromkeys(name for item in wanted for name in item.expression.inputs)
+    computed = base[:, :0]
+    if wanted:
+        given = base.select(list(inputs)) if inputs else base
+        computed = evaluate(given, [restore(item.expression.polars).alias(item.name) for item in wanted])
+    done = set(computed.columns)
+    return pl.DataFrame(
+        [computed[name] if name in done else base[plain.get(name) or name].alias(name) for name in spec.names]
+    )
+
+
+def _plain(item: FeatureSpec) -> str | None:
+    """The column that a feature is, when it is one as it stands."""
+    tree = item.expression.tree
+    return str(tree.value) if tree is not None and tree.op == "column" else None
+
+
+def _beside(
+    spec: ProgramSpec, known: pl.DataFrame, tables: Mapping[str, pl.DataFrame], recalled: Recalled
+) -> list[pl.DataFrame]:
+    """What rows get from elsewhere: looked-up columns and histories, each stream of events once."""
+    streams: dict[bytes, list[HistorySpec]] = {}
+    for history in spec.histories:
+        streams.setdefault(history.stream, []).append(history)
+
+    def look(lookup: LookupSpec) -> pl.DataFrame:
+        rows = recalled.rows.get(lookup.stream)
+        return _looked_up(spec, lookup, known, table_rows(spec, lookup, tables) if rows is None else rows)
+
+    def remember(members: list[HistorySpec]) -> pl.DataFrame:
+        past = recalled.past.get(members[0].stream)
+        return pl.DataFrame(history_columns(known, members, spec.time, past, events=recalled.events))
+
+    work = [functools.partial(look, lookup) for lookup in spec.lookups]
+    work += [functools.partial(remember, members) for members in streams.values()]
+    return side_by_side(work, known.height)
 
 
 def feature_matrix(spec: ProgramSpec, features: pl.DataFrame) -> NDArray[np.float64]:
     """Features as float64 (rows, columns): missing and infinite numbers NaN, categories their code or -1."""
-    matrix = np.empty((features.height, len(spec.names)), dtype=np.float64)
-    for position, (name, kind) in enumerate(zip(spec.names, spec.kinds, strict=True)):
-        column = features[name]
-        if kind == "category":
-            levels = spec.vocabularies[name]
-            codes = column.replace_strict(list(levels), list(range(len(levels))), default=-1, return_dtype=pl.Float64)
-            matrix[:, position] = codes.fill_null(-1.0).to_numpy()
-        else:
-            numbers = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-            matrix[:, position] = np.where(np.isfinite(numbers), numbers, np.nan)
+    rows = features.height
+    columns = [_cells(spec, features[name], kind) for name, kind in zip(spec.names, spec.kinds, strict=True)]
+    matrix = np.empty((rows, len(columns)), dtype=np.float64)
+    borders = np.linspace(0, rows, (os.cpu_count() or 1) + 1).astype(int).tolist()
+    side_by_side([_filling(matrix, columns, *part) for part in itertools.pairwise(borders)], rows)
     return matrix
+
+
+def _filling(matrix: Matrix, columns: list[Matrix], first: int, last: int) -> Callable[[], None]:
+    def fill() -> None:
+        for begin in range(first, last, BLOCK):
+            block = slice(begin, min(begin + BLOCK, last))
+            for position, column in enumerate(columns):
+                matrix[block, position] = column[block]
+
+    return fill
+
+
+def _cells(spec: ProgramSpec, column: pl.Series, kind: str) -> NDArray[np.float64]:
+    if kind == "category":
+        levels = spec.vocabularies[column.name]
+        codes = column.replace_strict(list(levels), list(range(len(levels))), default=-1, return_dtype=pl.Float64)
+        return codes.fill_null(-1.0).to_numpy()
+    numbers = column.cast(pl.Float64)
+    if numbers.null_count() or not numbers.is_finite().all():
+        numbers = numbers.to_frame().select(pl.when(pl.first().is_finite()).then(pl.first()).otherwise(float("nan")))[
+            column.name
+        ]
+    return numbers.to_numpy()
 
 
 def table_rows(spec: ProgramSpec, lookup: LookupSpec, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -87,11 +175,8 @@ def table_rows(spec: ProgramSpec, lookup: LookupSpec, tables: Mapping[str, pl.Da
     return rows.sort(lookup.at, maintain_order=True) if lookup.at else rows
 
 
-def _looked_up(
-    spec: ProgramSpec, lookup: LookupSpec, known: pl.DataFrame, tables: Mapping[str, pl.DataFrame]
-) -> pl.DataFrame:
+def _looked_up(spec: ProgramSpec, lookup: LookupSpec, known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     names = [column.name for column in lookup.columns]
-    rows = table_rows(spec, lookup, tables)
     if not lookup.at:
         found = known.select(lookup.by).join(rows, on=list(lookup.by), how="left", maintain_order="left")
         return found.select(names)

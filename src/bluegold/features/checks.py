@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from bluegold.core.errors import FieldError
+from bluegold.features.arrays import judge_value
 from bluegold.features.fields import FieldSpec
 
 __all__ = ["Check", "check_of"]
 
 EARLIEST, LATEST = dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1)  # noqa: DTZ001 - contract times are naive
+LARGEST = sys.float_info.max
 Values = dict[str, Any]
 #: Checks (and converts) one field in place and appends its flags.
 Check = Callable[[Values, list[str]], None]
@@ -37,6 +40,7 @@ def check_of(field: FieldSpec, known: tuple[str, ...] = ()) -> Check:
         "number": _judge_number,
         "flag": _judge_flag,
         "time": _judge_time,
+        "array": _judge_array,
     }[field.kind]
     return judge(field, frozenset(field.levels or known))
 
@@ -86,9 +90,12 @@ def _judge_number(field: FieldSpec, _: frozenset[str]) -> Check:
     name, outside, whole = field.name, field.outside, field.integer
     low = -math.inf if field.ge is None else field.ge
     high = math.inf if field.le is None else field.le
+    least, most = (math.nan, math.nan) if whole else (max(low, -LARGEST), min(high, LARGEST))
 
     def check(values: Values, flags: list[str]) -> None:
         value = values[name]
+        if type(value) is float and least <= value <= most:
+            return None
         if value is None or value != value:  # noqa: PLR0124 - only NaN differs from itself
             values[name] = None
             return _missing(field, flags)
@@ -107,6 +114,22 @@ def _judge_number(field: FieldSpec, _: frozenset[str]) -> Check:
             flags.append(f"{name}:clipped")
         else:
             flags.append(f"{name}:outside")
+        return None
+
+    return check
+
+
+def _judge_array(field: FieldSpec, _: frozenset[str]) -> Check:
+    name, outside, judge = field.name, field.outside, judge_value(field)
+
+    def check(values: Values, flags: list[str]) -> None:
+        if values[name] is None:
+            return _missing(field, flags)
+        values[name], beyond = judge(values[name])
+        if beyond and outside == "refuse":
+            raise FieldError(name, f"holds a number outside {_range(field)}")
+        if beyond:
+            flags.append(f"{name}:{'clipped' if outside == 'clip' else 'outside'}")
         return None
 
     return check

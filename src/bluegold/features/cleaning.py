@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from bluegold.core.errors import DataError
+from bluegold.features import array_columns
+from bluegold.features.continuity import Continuity
 from bluegold.features.fields import ContractSpec, FieldSpec
+from bluegold.features.moments import moments
+from bluegold.features.threads import side_by_side
 from bluegold.features.translate import evaluate, restore
 
 __all__ = ["EARLIEST", "LATEST", "POLARS_TYPES", "Cleaned", "clean_frame"]
@@ -21,6 +27,7 @@ POLARS_TYPES: dict[str, pl.DataType] = {
     "integer": pl.Int64(),
     "flag": pl.Boolean(),
     "time": pl.Datetime("us"),
+    "array": array_columns.TYPE,
 }
 EARLIEST, LATEST = dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1)  # noqa: DTZ001 - contract times are naive
 EXACT = 2**53  # beyond it a float64 no longer tells neighbouring whole numbers apart
@@ -39,13 +46,22 @@ class Cleaned:
         self.valid, self.quarantine, self.counts = valid, quarantine, counts
 
 
-def clean_frame(contract: Any, frame: pl.DataFrame, known: Mapping[str, tuple[str, ...]] | None = None) -> Cleaned:
+def clean_frame(
+    contract: Any,
+    frame: pl.DataFrame,
+    known: Mapping[str, tuple[str, ...]] | None = None,
+    *,
+    spoiled: Sequence[pl.Series] = (),
+    continuity: Continuity | None = None,
+) -> Cleaned:
     """Hold every row of ``frame`` against the contract.
 
     Args:
         contract: a ``Contract`` class or its ``spec``.
         frame: rows with at least the contract's columns; other columns only survive in the quarantine.
         known: levels learned in training, per category field; without it only listed levels are checked.
+        spoiled: what the reader found wrong, one boolean column a reason: such rows are refused.
+        continuity: looks for repeated rows, silences and late rows across frames, and flags them.
 
     Raises:
         DataError: a column is missing or has a type that cannot hold the field.
@@ -58,15 +74,16 @@ def clean_frame(contract: Any, frame: pl.DataFrame, known: Mapping[str, tuple[st
         (1, [['a:outside'], ['a:missing']])
     """
     spec: ContractSpec = getattr(contract, "spec", contract)
-    typed = pl.DataFrame([_typed(field, frame) for field in spec.fields])
-    given = pl.DataFrame([_given(field, frame) for field in spec.fields])
-    reasons: list[pl.Series] = []
+    reasons: list[pl.Series] = list(spoiled)
     flags: list[pl.Series] = []
     columns: list[pl.Series] = []
-    for field in spec.fields:
-        column = typed[field.name]
+
+    def judged(field: FieldSpec) -> Judged:
         levels = field.levels or tuple((known or {}).get(field.name, ()))
-        column, refused, flagged = _judge(field, column, given[field.name], levels)
+        return _judge(field, _typed(field, frame), frame, levels)
+
+    work = [functools.partial(judged, field) for field in spec.fields]
+    for column, refused, flagged in side_by_side(work, frame.height):
         columns.append(column)
         reasons += refused
         flags += flagged
@@ -74,30 +91,48 @@ def clean_frame(contract: Any, frame: pl.DataFrame, known: Mapping[str, tuple[st
     for item in spec.rules:
         broken = ~evaluate(clean, [restore(item.expression.polars)]).to_series().fill_null(value=True)
         (reasons if item.broken == "refuse" else flags).append(broken.alias(f"rule:{item.name}"))
-    return _assemble(frame, clean, reasons, flags)
+    return _assemble(frame, clean, reasons, flags, continuity)
 
 
-def _assemble(frame: pl.DataFrame, clean: pl.DataFrame, reasons: list[pl.Series], flags: list[pl.Series]) -> Cleaned:
+def _assemble(
+    frame: pl.DataFrame,
+    clean: pl.DataFrame,
+    reasons: list[pl.Series],
+    flags: list[pl.Series],
+    continuity: Continuity | None,
+) -> Cleaned:
     rows = pl.int_range(frame.height, dtype=pl.Int64, eager=True).alias("_row")
-    why = _listed(reasons, frame.height).alias("_reasons")
-    bad = why.list.len() > 0
-    valid = clean.with_columns(_row=rows, _flags=_listed(flags, frame.height)).filter(~bad)
-    quarantine = frame.with_columns(_row=rows, _reasons=why).filter(bad)
+    reasons, flags = [mark for mark in reasons if mark.any()], [mark for mark in flags if mark.any()]
+    valid = clean.with_columns(rows)
+    quarantine = frame.clear().with_columns(rows.clear(), pl.Series("_reasons", [], dtype=pl.List(pl.String)))
+    if reasons:
+        why = _listed(reasons, frame.height).alias("_reasons")
+        bad = why.list.len() > 0
+        valid = valid.filter(~bad)
+        quarantine = frame.with_columns(rows, why).filter(bad)
+        flags = [mark.filter(~bad) for mark in flags]
+    if continuity is not None:
+        flags += continuity.judge(valid)
+    valid = valid.with_columns(_listed(flags, valid.height).alias("_flags"))
     counts = {"rows": frame.height, "valid": valid.height, "quarantined": quarantine.height}
-    for name, column in (("_reasons", quarantine["_reasons"]), ("_flags", valid["_flags"])):
-        tally = column.explode(empty_as_null=True).drop_nulls().value_counts(sort=True)
-        counts |= {row[name]: counts.get(row[name], 0) + row["count"] for row in tally.iter_rows(named=True)}
+    for mark in sorted([*reasons, *flags], key=lambda mark: -int(mark.sum())):
+        if number := int(mark.sum()):
+            counts[mark.name] = counts.get(mark.name, 0) + number
     return Cleaned(valid, quarantine, counts)
 
 
 def _listed(marks: list[pl.Series], height: int) -> pl.Series:
-    """One list of names a row, from one boolean column a name."""
-    seen = [mark for mark in marks if mark.any()]
-    empty = pl.Series("none", [[]], dtype=pl.List(pl.String))
-    if not seen:
-        return pl.select(pl.repeat(pl.lit(empty).first(), height)).to_series()
-    named = [pl.when(pl.col(mark.name)).then(pl.lit(mark.name)) for mark in seen]
-    return pl.DataFrame(seen).select(pl.concat_list(named).list.drop_nulls()).to_series()
+    """One list of names a row, from one boolean column a name: rows with the same marks share their list."""
+    codes = np.zeros(height, dtype=np.int64)
+    lists: list[list[str]] = [[]]
+    for mark in marks:
+        codes = codes * 2 + mark.to_numpy()
+        kept = np.flatnonzero(np.bincount(codes, minlength=1))
+        places = np.zeros(2 * len(lists), dtype=np.int64)
+        places[kept] = np.arange(kept.size)
+        codes = places[codes]
+        lists = [[*lists[code // 2], *([mark.name] if code % 2 else [])] for code in kept.tolist()]
+    return pl.Series(lists, dtype=pl.List(pl.String)).gather(codes)
 
 
 def _column(field: FieldSpec, frame: pl.DataFrame) -> pl.Series:
@@ -136,6 +171,9 @@ def _typed(field: FieldSpec, frame: pl.DataFrame) -> pl.Series:
     if kind == "flag" and (source.is_integer() or source == pl.String):
         table = {"0": False, "1": True, "false": False, "true": True}
         return column.cast(pl.String).str.to_lowercase().replace_strict(table, default=None, return_dtype=pl.Boolean)
+    lists = array_columns.typed(column) if kind == "array" else None
+    if lists is not None:
+        return lists
     if kind == "time" and (source == pl.String or source.is_temporal()):
         return _time(field, column)
     raise DataError(
@@ -149,7 +187,10 @@ def _number(field: FieldSpec, column: pl.Series) -> pl.Series:
     if field.integer and column.dtype.is_integer():
         return column.cast(pl.Int64, strict=False)
     floats = column.cast(pl.Float64, strict=False)
-    floats = floats.to_frame().select(pl.when(pl.col(column.name).is_finite()).then(pl.col(column.name))).to_series()
+    if not floats.is_finite().all():
+        floats = (
+            floats.to_frame().select(pl.when(pl.col(column.name).is_finite()).then(pl.col(column.name))).to_series()
+        )
     if not field.integer:
         return floats
     whole = (floats == floats.floor()) & (floats.abs() <= EXACT)
@@ -162,12 +203,11 @@ def _number(field: FieldSpec, column: pl.Series) -> pl.Series:
 
 def _time(field: FieldSpec, column: pl.Series) -> pl.Series:
     if column.dtype == pl.String:
-        text = column.str.replace(r"Z$", "") if field.utc else column
-        plain = text.str.to_datetime(time_unit="us", strict=False, ambiguous="null")
         if not field.utc:
-            return plain
-        offset = column.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None)
-        return plain.fill_null(offset)
+            return moments(column)
+        plain = moments(column.str.strip_suffix("Z") if column.str.ends_with("Z").any() else column)
+        rest = plain.is_null() & column.is_not_null()
+        return plain.scatter(rest.arg_true(), _with_offset(column.filter(rest))) if rest.any() else plain
     if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None:
         if not field.utc:
             raise DataError(
@@ -179,31 +219,57 @@ def _time(field: FieldSpec, column: pl.Series) -> pl.Series:
     return column.cast(pl.Datetime("us"))
 
 
+def _with_offset(text: pl.Series) -> pl.Series:
+    try:
+        return text.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None)
+    except pl.exceptions.PolarsError:  # nothing in it looks like a moment
+        return pl.Series(text.name, [None] * text.len(), dtype=pl.Datetime("us"))
+
+
 Judged = tuple[pl.Series, list[pl.Series], list[pl.Series]]
 
 
-def _judge(field: FieldSpec, column: pl.Series, given: pl.Series, levels: tuple[str, ...]) -> Judged:
-    """The clean column, the marks that refuse a row and the marks that flag one."""
+def _judge(field: FieldSpec, column: pl.Series, frame: pl.DataFrame, levels: tuple[str, ...]) -> Judged:
+    """The clean column, the marks that refuse a row and the marks that flag one.
+
+    Extremes of the column are looked at first: where they keep the limits, so does every row.
+    """
     name = field.name
-    refused = [(given & column.is_null()).alias(f"{name}:type")]
+    refused: list[pl.Series] = []
     flagged: list[pl.Series] = []
-    (refused if field.missing == "refuse" else flagged).append((~given).alias(f"{name}:missing"))
+    if column.null_count():
+        given = _given(field, frame)
+        refused.append((given & column.is_null()).alias(f"{name}:type"))
+        (refused if field.missing == "refuse" else flagged).append((~given).alias(f"{name}:missing"))
     if field.kind == "category" and levels:
         strange = (~column.is_in(list(levels))).fill_null(value=False).alias(f"{name}:unknown")
         (refused if field.unknown == "refuse" else flagged).append(strange)
-    if field.kind in {"category", "text"}:
+    if field.kind in {"category", "text"} and _top(column.str.len_bytes()) > field.max_length:
         refused.append((column.str.len_chars() > field.max_length).fill_null(value=False).alias(f"{name}:outside"))
     if field.kind == "time":
-        outside = ~column.is_between(EARLIEST, LATEST, closed="left")
-        refused.append(outside.fill_null(value=False).alias(f"{name}:outside"))
+        within = column.is_between(EARLIEST, LATEST, closed="left")
+        if not within.all():
+            refused.append((~within).fill_null(value=False).alias(f"{name}:outside"))
+    if field.kind == "array":
+        column, spoiled, outside = array_columns.judge_column(field, column)
+        refused.append(spoiled.alias(f"{name}:type"))
+        ending = "clipped" if field.outside == "clip" else "outside"
+        (refused if field.outside == "refuse" else flagged).append(outside.alias(f"{name}:{ending}"))
     if field.kind == "number" and (field.ge is not None or field.le is not None):
         outside = _outside(field, column)
+        if not outside.any():
+            return column, refused, flagged
         if field.outside == "clip":
             flagged.append(outside.alias(f"{name}:clipped"))
             column = column.clip(field.ge, field.le)
         else:
             (refused if field.outside == "refuse" else flagged).append(outside.alias(f"{name}:outside"))
     return column, refused, flagged
+
+
+def _top(lengths: pl.Series) -> int:
+    found = lengths.max()
+    return found if isinstance(found, int) else 0
 
 
 def _outside(field: FieldSpec, column: pl.Series) -> pl.Series:

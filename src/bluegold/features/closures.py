@@ -285,6 +285,16 @@ def _converter(source: str, target: str) -> Callable[[Any], Any]:
     return whole
 
 
+def _concat(node: Node, args: tuple[Closure, ...]) -> Closure:
+    between = node.value
+
+    def joined(row: Row) -> Any:
+        parts = [arg(row) for arg in args]
+        return None if None in parts else between.join(parts)
+
+    return joined
+
+
 NULL_AWARE: dict[str, Callable[[Node, tuple[Closure, ...]], Closure]] = {
     "is_null": _is_null,
     "is_not_null": _is_not_null,
@@ -297,6 +307,7 @@ NULL_AWARE: dict[str, Callable[[Node, tuple[Closure, ...]], Closure]] = {
     "not_equal_missing": _equal_missing,
     "when": _when,
     "coalesce": _coalesce,
+    "concat": _concat,
     "minimum": _extreme,
     "maximum": _extreme,
     "between": _between,

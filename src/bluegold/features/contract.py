@@ -6,19 +6,22 @@ The cleaning of whole frames is :func:`~bluegold.features.cleaning.clean_frame`;
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any, ClassVar, Literal
 
+import msgspec
 import polars as pl
 
 from bluegold.core.errors import DefinitionError
 from bluegold.features.cleaning import POLARS_TYPES, Cleaned, clean_frame
-from bluegold.features.fields import ContractSpec, FieldSpec, RuleSpec
+from bluegold.features.fields import ContractSpec, FieldSpec, Known, RuleSpec
 from bluegold.features.translate import translate
 
 __all__ = [
     "Cleaned",
     "Contract",
     "Rule",
+    "array",
     "category",
     "clean_frame",
     "flag",
@@ -30,12 +33,24 @@ __all__ = [
 ]
 
 Missing = Literal["refuse", "flag"]
-ANNOTATIONS = {"category": {"str"}, "text": {"str"}, "number": {"float", "int"}, "flag": {"bool"}, "time": {"datetime"}}
+ANNOTATIONS = {
+    "array": {"list"},
+    "category": {"str"},
+    "text": {"str"},
+    "number": {"float", "int"},
+    "flag": {"bool"},
+    "time": {"datetime"},
+}
+LARGEST_ARRAY = 65_536
 RESERVED = {"rows", "rules", "spec"}
 
 
 def category(
-    *levels: str, unknown: Literal["refuse", "flag"] | None = None, missing: Missing = "refuse", description: str = ""
+    *levels: str,
+    unknown: Literal["refuse", "flag"] | None = None,
+    missing: Missing = "refuse",
+    description: str = "",
+    known: Known = "",
 ) -> Any:
     """A text out of a set of levels, given here or learned from the training data.
 
@@ -44,6 +59,7 @@ def category(
         unknown: what happens to another value; ``refuse`` by default when levels are listed, else ``flag``.
         missing: what happens to an empty value.
         description: one line for the document and the API.
+        known: ``at decision`` or ``after`` the outcome; gate 6 asks when a field looks like the latter.
 
     Example:
         >>> category("EWR", "JFK").unknown
@@ -54,7 +70,15 @@ def category(
         raise DefinitionError(
             "category(unknown='refuse') lists no levels", way_out="list the levels, or use unknown='flag'"
         )
-    return FieldSpec(name="", kind="category", levels=levels, unknown=policy, missing=missing, description=description)
+    return FieldSpec(
+        name="",
+        kind="category",
+        levels=levels,
+        unknown=policy,
+        missing=missing,
+        description=description,
+        known=known,
+    )
 
 
 def number(
@@ -65,6 +89,7 @@ def number(
     outside: Literal["refuse", "clip", "flag"] = "refuse",
     missing: Missing = "refuse",
     description: str = "",
+    known: Known = "",
 ) -> Any:
     """A finite number; annotate the field ``int`` for whole numbers.
 
@@ -75,6 +100,7 @@ def number(
         outside: what happens to a value beyond the limits: ``refuse``, ``clip`` to the limit, or ``flag``.
         missing: what happens to an empty value (NaN counts as empty).
         description: one line for the document and the API.
+        known: ``at decision`` or ``after`` the outcome.
 
     Example:
         >>> number(ge=0, outside="clip").outside
@@ -91,6 +117,7 @@ def number(
         outside=outside,
         missing=missing,
         description=description,
+        known=known,
     )
 
 
@@ -115,14 +142,14 @@ def time(*, utc: bool = False, missing: Missing = "refuse", description: str = "
     return FieldSpec(name="", kind="time", utc=utc, missing=missing, description=description)
 
 
-def flag(*, missing: Missing = "refuse", description: str = "") -> Any:
+def flag(*, missing: Missing = "refuse", description: str = "", known: Known = "") -> Any:
     """A yes or no.
 
     Example:
         >>> flag().kind
         'flag'
     """
-    return FieldSpec(name="", kind="flag", missing=missing, description=description)
+    return FieldSpec(name="", kind="flag", missing=missing, description=description, known=known)
 
 
 def text(*, max_length: int = 200, missing: Missing = "refuse", description: str = "") -> Any:
@@ -133,6 +160,38 @@ def text(*, max_length: int = 200, missing: Missing = "refuse", description: str
         8
     """
     return FieldSpec(name="", kind="text", max_length=max_length, missing=missing, description=description)
+
+
+def array(
+    *,
+    shape: tuple[int, ...],
+    ge: float | None = None,
+    le: float | None = None,
+    outside: Literal["refuse", "clip", "flag"] = "refuse",
+    missing: Missing = "refuse",
+    description: str = "",
+) -> Any:
+    """Numbers of a fixed shape, for example a small image; annotate the field ``list``.
+
+    Args:
+        shape: lengths of the dimensions; at most 65,536 numbers in all.
+        ge: smallest possible number.
+        le: largest possible number.
+        outside: what happens when a number is beyond the limits: ``refuse``, ``clip`` to them, or ``flag``.
+        missing: what happens to an empty value.
+        description: one line for the document and the API.
+
+    Example:
+        >>> array(shape=(8, 8), ge=0, le=16).shape
+        (8, 8)
+    """
+    if not shape or min(shape) < 1 or math.prod(shape) > LARGEST_ARRAY:
+        raise DefinitionError(
+            f"array(shape={shape}) holds nothing, or more than {LARGEST_ARRAY:,} numbers",
+            way_out="give the lengths of its dimensions, for example shape=(8, 8)",
+        )
+    limits = number(ge=ge, le=le, outside=outside, missing=missing, description=description)
+    return msgspec.structs.replace(limits, kind="array", shape=tuple(shape))
 
 
 class Rule:
@@ -201,7 +260,7 @@ class Contract:
         if bare:
             raise DefinitionError(
                 f"field '{cls.__name__}.{bare[0]}' has a type but no kind",
-                way_out="give it one of bg.category, bg.number, bg.time, bg.flag, bg.text",
+                way_out="give it one of bg.category, bg.number, bg.time, bg.flag, bg.text, bg.array",
             )
         found = tuple(fields)
         rules = tuple(_rule(cls.__name__, item, found) for item in cls.rules)
@@ -212,7 +271,7 @@ def _named(owner: str, name: str, field: FieldSpec, annotation: Any) -> FieldSpe
     if name.startswith("_") or name in RESERVED:
         raise DefinitionError(f"'{owner}.{name}' cannot be a field's name", way_out="choose another name")
     label = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    label = label.rpartition(".")[2]
+    label = label.partition("[")[0].rpartition(".")[2]
     if label not in ANNOTATIONS[field.kind]:
         wanted = " or ".join(sorted(ANNOTATIONS[field.kind]))
         raise DefinitionError(

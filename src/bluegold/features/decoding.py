@@ -17,6 +17,7 @@ __all__ = ["MOST_ROWS", "Decoder"]
 
 MOST_ROWS = 1_000
 TYPES: dict[str, Any] = {"category": str, "text": str, "number": float, "flag": bool, "time": dt.datetime}
+TYPES |= {"array": list[Any]}
 WHOLE = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 MANY = re.compile(rb'^\s*\{\s*"rows"\s*:')
 PLACE = re.compile(r" - at `\$\.?(?P<place>[^`]*)`$")
@@ -99,6 +100,11 @@ def _explained(message: str) -> DataError:
     return FieldError(path, text[:1].lower() + text[1:], way_out="send the type the API describes")
 
 
+def _nested(shape: tuple[int, ...]) -> dict[str, Any]:
+    items = _nested(shape[1:]) if shape[1:] else {"type": "number"}
+    return {"type": "array", "items": items, "minItems": shape[0], "maxItems": shape[0]}
+
+
 def _described(field: FieldSpec, known: tuple[str, ...]) -> dict[str, Any]:
     kinds: dict[str, dict[str, Any]] = {
         "category": {"type": "string"},
@@ -106,6 +112,7 @@ def _described(field: FieldSpec, known: tuple[str, ...]) -> dict[str, Any]:
         "number": {"type": "integer" if field.integer else "number"},
         "flag": {"type": "boolean"},
         "time": {"type": "string", "format": "date-time"},
+        "array": _nested(field.shape) if field.shape else {},
     }
     found = kinds[field.kind]
     unit = f" ({field.unit})" if field.unit else ""
@@ -115,7 +122,7 @@ def _described(field: FieldSpec, known: tuple[str, ...]) -> dict[str, Any]:
         found["enum"] = list(field.levels)
     elif known:
         found["examples"] = list(known[:5])
-    if field.outside == "refuse":
+    if field.outside == "refuse" and field.kind == "number":
         found |= {"minimum": field.ge} if field.ge is not None else {}
         found |= {"maximum": field.le} if field.le is not None else {}
     if field.missing == "flag":

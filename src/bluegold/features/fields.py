@@ -8,9 +8,11 @@ import msgspec
 
 from bluegold.features.tree import Expression
 
-__all__ = ["ContractSpec", "FieldKind", "FieldSpec", "RuleSpec"]
+__all__ = ["ContractSpec", "FieldKind", "FieldSpec", "Known", "RuleSpec"]
 
-FieldKind = Literal["category", "number", "time", "flag", "text"]
+FieldKind = Literal["category", "number", "time", "flag", "text", "array"]
+#: When a value is known: when the decision is taken, only afterwards, or nobody said.
+Known = Literal["", "at decision", "after"]
 
 
 class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +21,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``refuse`` puts the row into quarantine (batch) or answers 422 (online).  ``flag`` keeps the row, with the
     value as it is (or empty) and the flag ``field:missing``, ``field:unknown`` or ``field:outside``.
     ``clip`` moves the number to its limit and flags ``field:clipped``.
+    ``known`` says when the value is known; one that is known only ``after`` the outcome must not feed the model.
     """
 
     name: str
@@ -33,7 +36,9 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     missing: Literal["refuse", "flag"] = "refuse"
     utc: bool = False
     max_length: int = 200
+    shape: tuple[int, ...] = ()
     description: str = ""
+    known: Known = ""
 
 
 class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):

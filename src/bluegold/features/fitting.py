@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from bluegold.core.errors import DataError, DefinitionError
 from bluegold.features.batch import COLUMN_TYPES, feature_frame
 from bluegold.features.cleaning import clean_frame
 from bluegold.features.contract import schema_of
+from bluegold.features.fields import ContractSpec
 from bluegold.features.specs import Aggregate, ColumnSpec, FeatureSpec, HistorySpec, LookupSpec, ProgramSpec
-from bluegold.features.system import History, Lookup, System
+from bluegold.features.system import History, Lookup, System, Vector
 from bluegold.features.translate import translate
+from bluegold.features.vectors import VectorSpec, learn_words
 
 __all__ = ["fit"]
 
@@ -56,20 +61,47 @@ def fit(system: System, train: pl.DataFrame, tables: Mapping[str, pl.DataFrame])
     types = {column.name: column.dtype for lookup in lookups for column in lookup.columns}
     types |= {item.name: item.dtype for item in histories}
     types |= {item.name: item.expression.dtype for item in expressions}
+    vectors = tuple(_vector(item, system.contract, train) for item in system.vectors)
+    types |= {column: "f64" for vector in vectors for column in vector.columns}
+    spread = {vector.name: vector.columns for vector in vectors}
+    names = tuple(column for name in system.names for column in spread.get(name, (name,)))
+    _once(names)
     spec = ProgramSpec(
         system=system.name,
         contract=system.contract,
         time=system.time,
-        names=system.names,
-        kinds=tuple(_kind(name, types[name]) for name in system.names),
+        names=names,
+        kinds=tuple(_kind(name, types[name]) for name in names),
         expressions=expressions,
         histories=histories,
         lookups=lookups,
+        vectors=vectors,
         known=_known(system, train),
         typical=_typical(system, train),
         polars=pl.__version__,
     )
     return msgspec.structs.replace(spec, vocabularies=_vocabularies(spec, train, tables))
+
+
+def _vector(item: Vector, contract: ContractSpec, train: pl.DataFrame) -> VectorSpec:
+    field = contract.field(item.field)
+    if field.kind == "array":
+        places = itertools.product(*(range(length) for length in field.shape))
+        columns = tuple("_".join((item.name, *map(str, place))) for place in places)
+        return VectorSpec(name=item.name, field=item.field, kind="array", columns=columns)
+    words, weights = learn_words(train[item.field].to_list(), item.most)
+    if not words:
+        raise DataError(
+            f"the texts of '{item.field}' share no word", way_out="leave system.words out, or give more training rows"
+        )
+    columns = tuple(f"{item.name}:{word}" for word in words)
+    return VectorSpec(name=item.name, field=item.field, kind="words", columns=columns, words=words, weights=weights)
+
+
+def _once(names: tuple[str, ...]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DefinitionError(f"feature '{twice[0]}' is defined twice", way_out="rename one of them")
 
 
 def _kind(name: str, dtype: str) -> Literal["number", "category"]:
@@ -180,6 +212,8 @@ def _typical(system: System, train: pl.DataFrame) -> dict[str, Any]:
         column = train[field.name].drop_nulls()
         if column.is_empty():
             row[field.name] = None
+        elif field.kind == "array":
+            row[field.name] = np.array(column.head(1000).to_list()).mean(axis=0).tolist()
         elif field.kind in {"number", "time"}:
             row[field.name] = (
                 column.quantile(0.5, "lower") if field.kind == "number" else column.sort()[len(column) // 2]

@@ -12,6 +12,8 @@ import struct
 from typing import Any
 
 __all__ = [
+    "BIAS",
+    "EVENT_BYTES",
     "FIGURES",
     "MOMENT",
     "SUFFIX",

@@ -17,6 +17,8 @@ import msgspec
 
 from bluegold.features.closures import compile_tree
 from bluegold.features.keys import (
+    BIAS,
+    EVENT_BYTES,
     FIGURES,
     MOMENT,
     SUFFIX,
@@ -41,12 +43,16 @@ if TYPE_CHECKING:
 __all__ = ["LiveReader", "LiveView", "OnlineStore"]
 
 Item = TypeVar("Item")
+#: Moment in microseconds, identity, fixed-point value.
+Event = tuple[int, bytes, int]
 CHUNK = 50_000
 _decode = msgspec.msgpack.Decoder(tuple).decode
 
 
 class LiveView:
     """Windows and looked-up rows in one consistent state of the store."""
+
+    __slots__ = ("_kv", "_state")
 
     def __init__(self, kv: KeyValueStore) -> None:
         self._state = kv.snapshot()
@@ -65,14 +71,15 @@ class LiveView:
     def window(self, spec: HistorySpec, entity: Key, at: int) -> Window:
         """Count, fixed-point sum, smallest and largest of the events in ``[at - window, at)``."""
         prefix, span = spec.stream + entity_key(entity), spec.window_us
-        end, start = prefix + moment_key(at), prefix + moment_key(at - span)
+        pack = MOMENT.pack
+        end, start = prefix + pack(at + BIAS), prefix + pack(at - span + BIAS)
         if spec.aggregate in {"min", "max"}:
             found = [FIGURES.unpack(value)[2] for _, value in self._kv.between(start, end)]
             return (len(found), 0, min(found, default=0), max(found, default=0))
         floor = self._kv.floor  # a key between two keys of one entity is that entity's: no prefix to compare
         count = total = 0
         border_at = at - at % span
-        border = prefix + moment_key(border_at)
+        border = prefix + pack(border_at + BIAS)
         last = floor(end)
         if last is not None and last[0] >= border:
             count, total, _ = FIGURES.unpack(last[1])
@@ -81,7 +88,7 @@ class LiveView:
             more, also, _ = FIGURES.unpack(last[1])
             count, total = count + more, total + also
             before = floor(start)
-            if before is not None and before[0] >= prefix + moment_key(border_at - span):
+            if before is not None and before[0] >= prefix + pack(border_at - span + BIAS):
                 more, also, _ = FIGURES.unpack(before[1])
                 count, total = count - more, total - also
         return (count, wrapped(total), 0, 0)
@@ -161,13 +168,16 @@ class OnlineStore:
         if not self._values:
             return
         time = self._program.time
+        found: dict[tuple[int, Key], list[Event]] = {}
+        for values, request_id in rows:
+            at, event = microseconds(values[time]), event_key(request_id)
+            for number, (spec, value_of) in enumerate(self._values):
+                key, value = tuple([values[name] for name in spec.by]), value_of(values)
+                if value is not None and None not in key:
+                    found.setdefault((number, key), []).append((at, event, value))
         with self._kv.batch() as batch:
-            for values, request_id in rows:
-                at, event = microseconds(values[time]), event_key(request_id)
-                for spec, value_of in self._values:
-                    key, value = tuple([values[name] for name in spec.by]), value_of(values)
-                    if value is not None and None not in key:
-                        _insert(batch, spec, entity_key(key), (at, event, value))
+            for (number, key), events in found.items():
+                _insert(batch, self._histories[number], entity_key(key), events)
 
     def materialise(
         self,
@@ -229,7 +239,7 @@ def _add_past(
         if not untouched:
             last = batch.floor(prefix + b"\xff" * SUFFIX, prefix)
             if last is not None and last[0] >= prefix + moment_key(at - at % span):
-                _insert(batch, spec, entity, (at, MOMENT.pack(number), value))
+                _insert(batch, spec, entity, [(at, MOMENT.pack(number), value)])
                 continue
             untouched = True
         if at // span != segment:
@@ -238,21 +248,39 @@ def _add_past(
         batch.put(prefix + moment_key(at) + MOMENT.pack(number), FIGURES.pack(count, total, value))
 
 
-def _insert(batch: KeyValueBatch, spec: HistorySpec, entity: bytes, event: tuple[int, bytes, int]) -> None:
-    """Add an event; later ones of the same stretch (this one came late) get their running figures corrected."""
-    at, number, value = event
+def _insert(batch: KeyValueBatch, spec: HistorySpec, entity: bytes, events: list[Event]) -> None:
+    """Add events of one entity; those that are there already change nothing."""
     prefix, span = spec.stream + entity, spec.window_us
-    key = prefix + moment_key(at) + number
-    if batch.get(key) is not None:
-        return
-    start = prefix + moment_key(at - at % span)
-    place = just_below(prefix + moment_key(at - at % span + span) + b"\0" * len(number))
-    while (later := batch.floor(place, prefix)) is not None and later[0] > key:
-        count, total, own = FIGURES.unpack(later[1])
-        batch.put(later[0], FIGURES.pack(count + 1, wrapped(total + value), own))
-        place = just_below(later[0])
-    count, total = FIGURES.unpack(later[1])[:2] if later is not None and later[0] >= start else (0, 0)
-    batch.put(key, FIGURES.pack(count + 1, wrapped(total + value), value))
+    stretches: dict[int, dict[bytes, int]] = {}
+    for at, number, value in sorted(events):
+        key = prefix + moment_key(at) + number
+        if batch.get(key) is None:
+            stretches.setdefault(at - at % span, {}).setdefault(key, value)
+    for start, new in stretches.items():
+        _insert_stretch(batch, prefix, (start, start + span), new)
+
+
+def _insert_stretch(batch: KeyValueBatch, prefix: bytes, bounds: tuple[int, int], new: dict[bytes, int]) -> None:
+    """Add events, in order, to one stretch; later ones of it (the new ones came late) get their figures corrected."""
+    start, end = (prefix + moment_key(bound) for bound in bounds)
+    keys = list(new)
+    later: list[tuple[bytes, bytes]] = []
+    place = just_below(end + b"\0" * EVENT_BYTES)
+    while (last := batch.floor(place, prefix)) is not None and last[0] > keys[0]:
+        later.append(last)
+        place = just_below(last[0])
+    count, total = FIGURES.unpack(last[1])[:2] if last is not None and last[0] >= start else (0, 0)
+    more = added = index = 0
+    for old, figures in [*reversed(later), (end + b"\xff" * EVENT_BYTES, b"")]:
+        while index < len(keys) and keys[index] < old:
+            value = new[keys[index]]
+            more, added = more + 1, added + value
+            batch.put(keys[index], FIGURES.pack(count + more, wrapped(total + added), value))
+            index += 1
+        if figures:
+            before, sum_before, own = FIGURES.unpack(figures)
+            batch.put(old, FIGURES.pack(before + more, wrapped(sum_before + added), own))
+            count, total = before, sum_before
 
 
 def _value_of(program: FeatureProgram, spec: HistorySpec) -> Callable[[Values], int | None]:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from bluegold.core.errors import DataError
 from bluegold.features.specs import ProgramSpec
 
-__all__ = ["FeatureProfile", "Profile", "drift", "placebo_limit", "profile"]
+__all__ = ["USUAL_LIMIT", "FeatureProfile", "Profile", "bins_of", "drift", "placebo_limit", "profile"]
 
 BINS = 10
 LEAST_SHARE = 1e-4
+#: An index above this is usually called a large change.
 USUAL_LIMIT = 0.2
 
 
@@ -138,17 +139,29 @@ def _feature(name: str, kind: str, column: Matrix) -> FeatureProfile:
 
 def _shares(column: Matrix, kind: str, edges: Any) -> Matrix:
     """Share of the rows in each bin; missing and unknown values fall into the last."""
+    last = len(edges) if kind == "category" else len(edges) + 1
+    counts = np.bincount(bins_of(column, kind, edges), minlength=last + 1)
+    return np.asarray(counts / max(len(column), 1), dtype=np.float64)
+
+
+def bins_of(column: Matrix, kind: str, edges: Any) -> NDArray[np.int64]:
+    """The bin of every row; missing and unknown values fall into the last.
+
+    Args:
+        column: (n,) one column of the model input.
+        kind: ``number`` or ``category``.
+        edges: inner bin edges, or codes.
+
+    Example:
+        >>> bins_of(np.array([0.0, 2.0, np.nan]), "number", (1.0,)).tolist()
+        [0, 1, 2]
+    """
     points = np.asarray(edges, dtype=np.float64)
     if kind == "category":
         place = np.searchsorted(points, column)
         known = (place < points.size) & (points[np.minimum(place, points.size - 1)] == column) if points.size else False
-        bins = np.where(known, place, points.size)
-        last = points.size
-    else:
-        last = points.size + 1
-        bins = np.where(np.isnan(column), last, np.searchsorted(points, column, side="left"))
-    counts = np.bincount(bins, minlength=last + 1)
-    return np.asarray(counts / max(len(column), 1), dtype=np.float64)
+        return np.where(known, place, points.size).astype(np.int64)
+    return np.where(np.isnan(column), points.size + 1, np.searchsorted(points, column, side="left")).astype(np.int64)
 
 
 def _index(expected: Matrix, actual: Matrix) -> float:

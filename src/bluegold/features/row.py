@@ -13,6 +13,8 @@ from contextlib import AbstractContextManager
 from math import isfinite
 from typing import Any, Protocol
 
+import msgspec
+
 from bluegold.core.errors import DataError, FieldError
 from bluegold.features.checks import check_of
 from bluegold.features.closures import Closure, compile_tree
@@ -22,6 +24,7 @@ from bluegold.features.program import FeatureProgram
 from bluegold.features.scalars import EPOCH
 from bluegold.features.specs import SCALE, HistorySpec, LookupSpec
 from bluegold.features.tree import Expression
+from bluegold.features.vectors import cells_of
 
 __all__ = ["OnlineReader", "OnlineView", "RowProgram", "Window", "aggregated", "microseconds"]
 
@@ -110,6 +113,7 @@ class RowProgram:
         self._lookups = [(spec, spec.by, tuple(column.name for column in spec.columns)) for spec in program.lookups]
         self._histories = _grouped(program.histories)
         self._cells = self._compile_cells()
+        self._vectors = [(spec.field, spec.columns, cells_of(spec)) for spec in program.vectors]
         self._names = program.contract.names
 
     def decode(self, body: bytes) -> list[Any]:
@@ -133,10 +137,10 @@ class RowProgram:
         Raises:
             FieldError: the contract refuses a value; the message names the field.
         """
-        if isinstance(row, Mapping):
-            values = {name: row.get(name) for name in self._names}
+        if isinstance(row, msgspec.Struct):
+            values = msgspec.structs.asdict(row)
         else:
-            values = {name: getattr(row, name) for name in self._names}
+            values = {name: row.get(name) for name in self._names}
         flags: list[str] = []
         for check in self._checks:
             check(values, flags)
@@ -165,6 +169,8 @@ class RowProgram:
             raise DataError(
                 f"the features of '{self.program.system}' need the online store", way_out="give a reader of it"
             )
+        for field, columns, cells in self._vectors:
+            row.update(zip(columns, cells(row[field]), strict=True))
         try:
             return [cell(row) for cell in self._cells]
         except DataError as error:

@@ -7,6 +7,7 @@ Moments are naive :class:`datetime.datetime`, spans are whole microseconds.
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import math
 import operator
@@ -21,6 +22,8 @@ Scalar = Callable[..., Any]
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - moments are naive
 MICROSECOND = dt.timedelta(microseconds=1)
 INFINITY, NAN = math.inf, math.nan
+#: what Unicode calls white space (Python's own strip takes a few control characters more)
+BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
 def is_whole(dtype: str) -> bool:
@@ -49,6 +52,8 @@ def scalar(node: Node) -> Scalar | None:
     if node.op == "total":
         unit = node.value
         return lambda span: span // unit if span >= 0 else -(-span // unit)
+    if node.op in CONSTANT:
+        return CONSTANT[node.op](node.value)
     if is_whole(node.dtype) and node.op in {"abs", "negate"}:
         wrap, bare = _wrapper(node.dtype), operator.neg if node.op == "negate" else abs
         return lambda value: wrap(bare(value))
@@ -214,6 +219,33 @@ def _sign(a: float) -> float:
     return a if a != a or a == 0.0 else math.copysign(1.0, a)  # noqa: PLR0124 - only NaN differs from itself
 
 
+def _tan(a: float) -> float:
+    return math.tan(a) if math.isfinite(a) else NAN
+
+
+def _truncate(unit: int) -> Scalar:
+    return lambda t: EPOCH + ((t - EPOCH) // MICROSECOND // unit * unit) * MICROSECOND
+
+
+def _slice(bounds: list[int | None]) -> Scalar:
+    first, last = bounds
+    return lambda text: text[first:last]
+
+
+def _replace_text(options: list[Any]) -> Scalar:
+    old, new, most = options
+    return lambda text: text.replace(old, new, most)
+
+
+#: operations with constant options: from the options to the function
+CONSTANT: dict[str, Callable[[Any], Scalar]] = {
+    "truncate": _truncate,
+    "slice": _slice,
+    "replace_text": _replace_text,
+    "strip": lambda _: lambda text: text.strip(BLANKS),
+}
+
+
 FUNCTIONS: dict[str, Scalar] = {
     "abs": abs,
     "negate": operator.neg,
@@ -226,6 +258,11 @@ FUNCTIONS: dict[str, Scalar] = {
     "sqrt": lambda a: _sqrt(float(a)),
     "sin": lambda a: math.sin(a) if math.isfinite(a) else NAN,
     "cos": lambda a: math.cos(a) if math.isfinite(a) else NAN,
+    "tan": _tan,
+    "arctan": math.atan,
+    "tanh": math.tanh,
+    "degrees": math.degrees,
+    "radians": math.radians,
     "is_nan": lambda a: a != a,  # noqa: PLR0124 - only NaN differs from itself
     "is_not_nan": lambda a: a == a,  # noqa: PLR0124 - only NaN differs from itself
     "is_finite": math.isfinite,
@@ -241,10 +278,17 @@ FUNCTIONS: dict[str, Scalar] = {
     "week": lambda t: t.isocalendar()[1],
     "weekday": lambda t: t.isoweekday(),
     "ordinal_day": lambda t: t.toordinal() - dt.date(t.year, 1, 1).toordinal() + 1,
+    "millisecond": lambda t: t.microsecond // 1000,
+    "microsecond": operator.attrgetter("microsecond"),
+    "leap_year": lambda t: calendar.isleap(t.year),
+    "iso_year": lambda t: t.isocalendar()[0],
+    "days_in_month": lambda t: calendar.monthrange(t.year, t.month)[1],
     "epoch_us": lambda t: (t - EPOCH) // MICROSECOND,
     "lower": str.lower,
     "upper": str.upper,
     "len_chars": len,
+    "len_bytes": lambda text: len(text.encode()),
+    "reverse": lambda text: text[::-1],
     "starts_with": str.startswith,
     "ends_with": str.endswith,
     "contains": operator.contains,

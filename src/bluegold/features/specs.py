@@ -10,6 +10,7 @@ import msgspec
 
 from bluegold.features.fields import ContractSpec
 from bluegold.features.tree import Expression
+from bluegold.features.vectors import VectorSpec
 
 __all__ = ["SATURATION", "SCALE", "Aggregate", "ColumnSpec", "FeatureSpec", "HistorySpec", "LookupSpec", "ProgramSpec"]
 
@@ -89,6 +90,7 @@ class ProgramSpec(msgspec.Struct, frozen=True, kw_only=True):
     expressions: tuple[FeatureSpec, ...]
     histories: tuple[HistorySpec, ...] = ()
     lookups: tuple[LookupSpec, ...] = ()
+    vectors: tuple[VectorSpec, ...] = ()
     known: dict[str, tuple[str, ...]] = {}
     vocabularies: dict[str, tuple[str, ...]] = {}
     typical: dict[str, Any] = {}

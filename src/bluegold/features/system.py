@@ -6,7 +6,7 @@ import copy
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack
 
 import msgspec
 import polars as pl
@@ -17,10 +17,12 @@ from bluegold.features.cleaning import clean_frame
 from bluegold.features.contract import Contract
 from bluegold.features.fields import ContractSpec
 from bluegold.features.splits import Split, by_share
+from bluegold.features.targets import labels_of
 
-__all__ = ["Data", "Feature", "History", "Lookup", "ModelChoice", "System"]
+__all__ = ["Data", "Feature", "History", "Lookup", "ModelChoice", "Options", "System", "Vector"]
 
 SPAN = re.compile(r"^(\d+)\s*(s|m|h|d|w)$")
+MOST_WORDS = 2_000
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 TROUBLE = (OSError, ImportError, ValueError, KeyError, TypeError, AttributeError, pl.exceptions.PolarsError)
 
@@ -74,17 +76,41 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
     within: dt.timedelta | None = None
 
 
+class Vector(msgspec.Struct, frozen=True, kw_only=True):
+    """A field that becomes several columns: the numbers of an array, or the ``most`` common words of a text."""
+
+    name: str
+    field: str
+    most: int = 0
+
+
+class Options(TypedDict, total=False):
+    """What a system may say beyond its head.
+
+    Attributes:
+        entity: the contract field that says who or what the decision is about.
+        task: ``binary`` (the target is true or false), ``multiclass`` (a text; whole numbers count as names) or
+            ``regression`` (a number); by default what the target's type says, where only one is meant.
+        folds: how many parts of the training rows the search judges every configuration on, 2 to 20; with a time
+            each part is judged by what lies before it.  By default the validation rows alone are the judge.
+    """
+
+    entity: str
+    task: Literal["", "binary", "multiclass", "regression"]
+    folds: int
+
+
 class System:
     """One AI system, defined once; training, batch scoring and serving are derived from it.
 
     Args:
         name: lower-case name with hyphens.
         contract: the record's class.
-        target: a polars expression over *source* columns that is true, false or null (unknown) a row.
+        target: a polars expression over *source* columns that gives the answer of a row, or null where it is unknown.
         time: the contract field that says when the decision is taken; needed for histories and timed lookups.
         protected: contract fields that fairness is judged by.
         split: how rows are divided; by chance by default.
-        entity: the contract field that says who or what the decision is about.
+        options: see :class:`Options`.
 
     Raises:
         DefinitionError: names do not fit together; the message names the place.
@@ -108,15 +134,17 @@ class System:
         time: str = "",
         protected: tuple[str, ...] = (),
         split: Split | None = None,
-        entity: str = "",
+        **options: Unpack[Options],
     ) -> None:
         self.name, self.target, self.time = name, target, time
+        self.task, self.folds = options.get("task", ""), options.get("folds", 0)
         self.contract: ContractSpec = contract.spec
-        self.protected, self.entity = tuple(protected), entity
+        self.protected, self.entity = tuple(protected), options.get("entity", "")
         self.split: Split = split or by_share()
         self.features: tuple[Feature, ...] = ()
         self.histories: tuple[History, ...] = ()
         self.lookups: tuple[Lookup, ...] = ()
+        self.vectors: tuple[Vector, ...] = ()
         self.models: tuple[ModelChoice, ...] = ()
         self.names: tuple[str, ...] = ()
         self.plan = Plan(system=name)
@@ -136,10 +164,30 @@ class System:
         self.features += (Feature(name=name, expression=expression),)
 
     def use(self, *fields: str) -> None:
-        """Add contract fields as features, as they are."""
+        """Add contract fields as features, as they are; an array gives a column for each of its numbers."""
         for name in fields:
             self._field(name, "system.use")
-            self.feature(name)
+            if self.contract.field(name).kind == "array":
+                self._claim(name)
+                self.vectors += (Vector(name=name, field=name),)
+            else:
+                self.feature(name)
+
+    def words(self, field: str, *, most: int = 200) -> None:
+        """Add the words of a text field as features: a TF-IDF weight for each word of a learned vocabulary.
+
+        Args:
+            field: a ``bg.text`` field.
+            most: how many words, the commonest of the training rows.
+        """
+        self._field(field, "system.words")
+        if self.contract.field(field).kind != "text" or not 1 <= most <= MOST_WORDS:
+            raise DefinitionError(
+                f"system.words('{field}', most={most}) makes no columns",
+                way_out=f"name a bg.text field, and 1 to {MOST_WORDS} words",
+            )
+        self._claim(field)
+        self.vectors += (Vector(name=field, field=field, most=most),)
 
     def history(self, name: str, expression: pl.Expr, *, by: str | tuple[str, ...], window: str) -> None:
         """Add an aggregate over the entity's past.
@@ -245,10 +293,10 @@ class System:
         return data
 
     def labels(self, rows: pl.DataFrame) -> pl.Series:
-        """The target of every source row: true, false, or null where it is unknown.
+        """The target of every source row: true or false, the name of a class, or a number; null where it is unknown.
 
         Raises:
-            DataError: a column that the target names is missing, or the target is no yes or no.
+            DataError: a column that the target names is missing, or its type does not fit the task.
         """
         missing = [name for name in self.target.meta.root_names() if name not in rows.columns]
         if missing:
@@ -258,11 +306,7 @@ class System:
                 way_out="add the column in the source, or correct target=",
             )
         found = rows.select(self.target.alias("y")).to_series()
-        if found.dtype != pl.Boolean:
-            raise DataError(
-                f"the target of '{self.name}' is {found.dtype}, not a yes or no", way_out="use a comparison"
-            )
-        return found
+        return labels_of(found, self.task, self.name)
 
     def partition(self, rows: pl.DataFrame) -> pl.Series:
         """``train``, ``validate``, ``holdout`` or ``unused`` for every source row."""
@@ -295,7 +339,7 @@ class System:
         found = (by,) if isinstance(by, str) else tuple(by)
         for name in found:
             self._field(name, what)
-            if self.contract.field(name).kind == "time" or self._is_float(name):
+            if self.contract.field(name).kind in {"time", "array"} or self._is_float(name):
                 raise DefinitionError(f"{what}: '{name}' cannot be a key", way_out="use a category, text, flag or int")
         return found
 
@@ -308,6 +352,8 @@ class System:
             raise DefinitionError(
                 f"'{self.name}' cannot be a system's name", way_out="use lower-case letters, digits and hyphens"
             )
+        if self.folds not in {0, *range(2, 21)}:
+            raise DefinitionError(f"folds={self.folds} of '{self.name}'", way_out="use 2 to 20, or 0 for none")
         for name in (*self.protected, *((self.entity,) if self.entity else ()), *((self.time,) if self.time else ())):
             self._field(name, "a name")
         if self.time and self.contract.field(self.time).kind != "time":

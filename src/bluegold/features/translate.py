@@ -10,6 +10,7 @@ import functools
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -78,6 +79,11 @@ FUNCTIONS = {
     "Pow.Sqrt": "sqrt",
     "Trigonometry.Sin": "sin",
     "Trigonometry.Cos": "cos",
+    "Trigonometry.Tan": "tan",
+    "Trigonometry.ArcTan": "arctan",
+    "Trigonometry.Tanh": "tanh",
+    "Trigonometry.Degrees": "degrees",
+    "Trigonometry.Radians": "radians",
     "TemporalExpr.Year": "year",
     "TemporalExpr.Quarter": "quarter",
     "TemporalExpr.Month": "month",
@@ -88,14 +94,25 @@ FUNCTIONS = {
     "TemporalExpr.Hour": "hour",
     "TemporalExpr.Minute": "minute",
     "TemporalExpr.Second": "second",
+    "TemporalExpr.Millisecond": "millisecond",
+    "TemporalExpr.Microsecond": "microsecond",
+    "TemporalExpr.IsLeapYear": "leap_year",
+    "TemporalExpr.IsoYear": "iso_year",
+    "TemporalExpr.DaysInMonth": "days_in_month",
     "StringExpr.Lowercase": "lower",
     "StringExpr.Uppercase": "upper",
     "StringExpr.LenChars": "len_chars",
+    "StringExpr.LenBytes": "len_bytes",
+    "StringExpr.Reverse": "reverse",
     "StringExpr.StartsWith": "starts_with",
     "StringExpr.EndsWith": "ends_with",
 }
 # Functions with options: only these options are translated (the rest of the tree is operands).
 TOTALS = {"TotalDays": 86_400_000_000, "TotalHours": 3_600_000_000, "TotalMinutes": 60_000_000}
+#: Functions whose further operands have to be constants.
+CONSTANTS = {"StringExpr.StripChars", "StringExpr.Head", "StringExpr.Slice", "TemporalExpr.Truncate"}
+SPAN = re.compile(r"([1-9]\d{0,5})([dhms])")
+SPANS = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000}
 TOTALS |= {"TotalSeconds": 1_000_000, "TotalMilliseconds": 1_000, "TotalMicroseconds": 1}
 
 
@@ -320,7 +337,41 @@ def _function(body: Any) -> Parts:
         return "contains", operands, None
     if name == "ReplaceStrict":
         return "replace", operands, None
+    if name in CONSTANTS:
+        return _with_constants(name, operands)
+    if name == "StringExpr.ConcatHorizontal" and not options["ignore_nulls"]:
+        return "concat", operands, options["delimiter"]
+    if name == "StringExpr.Replace" and options["literal"]:
+        return _replacing(operands, options["n"])
     raise _NoTranslationError(name)
+
+
+def _with_constants(name: str, operands: list[Any]) -> Parts:
+    """Functions whose further operands have to be constants."""
+    given = [_constant(operand) for operand in operands[1:]]
+    if name == "StringExpr.StripChars" and given == [None]:
+        return "strip", operands[:1], None
+    if name == "TemporalExpr.Truncate" and (span := SPAN.fullmatch(str(given[0]))):
+        return "truncate", operands[:1], int(span[1]) * SPANS[span[2]]
+    bounds = [0, *given] if name == "StringExpr.Head" else given
+    if name != "TemporalExpr.Truncate" and all(isinstance(part, int) and part >= 0 for part in bounds):
+        return "slice", operands[:1], [bounds[0], sum(bounds)]
+    if name == "StringExpr.Slice" and isinstance(given[0], int) and given[0] >= 0 and given[1] is None:
+        return "slice", operands[:1], [given[0], None]
+    raise _NoTranslationError(f"{name} of {', '.join(map(repr, given))}")
+
+
+def _replacing(operands: list[Any], most: int) -> Parts:
+    old, new = (_constant(operand) for operand in operands[1:])
+    if not old or new is None or "$" in new:
+        raise _NoTranslationError("StringExpr.Replace of nothing, or with a reference")
+    return "replace_text", operands[:1], [old, new, most]
+
+
+def _constant(operand: Any) -> Any:
+    if "Literal" not in operand:
+        raise _NoTranslationError("an option that is not constant")
+    return pl.select(restore(json.dumps(operand))).item()
 
 
 def _named(function: Any) -> tuple[str, Any]:

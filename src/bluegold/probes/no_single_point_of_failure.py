@@ -11,17 +11,22 @@ from bluegold.core.nouns import Evidence
 from bluegold.probes.bench import Bench
 from bluegold.probes.instruments.faults import drill
 from bluegold.probes.instruments.load import Load
-from bluegold.probes.scratch import Scratch
+from bluegold.probes.scratch import NotMeasured, Scratch
+from bluegold.production.operations.board import Cell, Head, State
+from bluegold.production.operations.watched import alive
 
 __all__ = ["REQUIREMENT", "measure"]
 
 REQUIREMENT = "NF-3"
 SETTLE_S = 0.5
 WAIT_S = 1.0
+LIMIT_S = 30.0
 
 
 def measure(bench: Bench) -> Evidence:
     """Stop each component of the scratch server under load; requests made afterwards must still be answered.
+
+    One is lost at a time: before the next one the server has its deputy and its standby again.
 
     This probe leaves the scratch server in ruins, so it runs last.
 
@@ -32,6 +37,7 @@ def measure(bench: Bench) -> Evidence:
     scratch = bench.scratch()
     with Load(bench, keep=False) as load:
         for name, stop in _COMPONENTS.items():
+            _companions(scratch)
             stop(scratch)
             time.sleep(SETTLE_S)
             found[name] = _answers(load)
@@ -57,6 +63,20 @@ def _answers(load: Load) -> bool:
     return False
 
 
+def _companions(scratch: Scratch) -> None:
+    """Wait until the server has its deputy and its standby, which it starts after its workers.
+
+    Raises:
+        NotMeasured: they did not come.
+    """
+    board = scratch.board
+    end = time.perf_counter() + LIMIT_S
+    while not (alive(board[Head.DEPUTY]) and board.standby()[Cell.STATE] == State.STANDBY):
+        if time.perf_counter() > end:
+            raise NotMeasured(f"the server had no deputy and no standby after {LIMIT_S:g} s")
+        time.sleep(0.01)
+
+
 def _registry(scratch: Scratch) -> None:
     database = scratch.workspace.database
     with database.open("r+b") as file:  # open connections see it: the file is spoiled, not replaced
@@ -65,9 +85,17 @@ def _registry(scratch: Scratch) -> None:
         database.with_name(database.name + suffix).unlink(missing_ok=True)
 
 
+def _worker(scratch: Scratch) -> None:
+    os.kill(scratch.board.slot(0)[Cell.PID], signal.SIGKILL)
+
+
 def _supervisor(scratch: Scratch) -> None:
-    os.kill(scratch.endpoint.pid, signal.SIGKILL)
+    os.kill(scratch.board[Head.LEADER], signal.SIGKILL)
 
 
 #: What is stopped after the workers, in this order.
-_COMPONENTS: dict[str, Callable[[Scratch], None]] = {"the registry": _registry, "the supervisor": _supervisor}
+_COMPONENTS: dict[str, Callable[[Scratch], None]] = {
+    "the supervisor": _supervisor,
+    "a worker of its successor": _worker,
+    "the registry": _registry,
+}

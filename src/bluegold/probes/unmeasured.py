@@ -9,14 +9,9 @@ __all__ = ["UNMEASURED", "place"]
 
 #: requirement -> why nothing here measures it yet
 UNMEASURED: dict[str, str] = {
-    "AP-5": "nothing here writes to a store of the end user: results leave as files and through the decision log",
-    "NF-1": "availability is a share of an operating period, and nothing keeps account of one",
-    "NF-6": "a patched environment to change over to is missing; SEC-3 replaces the processes only",
-    "NF-8": "no monitor watches the live features for drift",
-    "NF-9": "a second system, whose feature pipeline could be broken beside this one, is missing",
     "SEC-1": "the interfaces have no certificates; the server listens on loopback only",
     "SEC-4": "nothing defends the served model against adversarial queries",
-    "SEC-5": "roles guard every change, but reading over HTTP asks for no identity",
+    "SEC-5": "roles guard every change and keys guard HTTP once a workspace has users, but no probe attacks both",
     "SEC-6": "nothing watches the served model for extraction",
     "CP-1": "nothing marks personal fields, and reading over HTTP asks for no identity",
     "CP-2": "no field is known to be a financial transaction, and there is no archive to attack",
@@ -31,7 +26,7 @@ def place(identifier: str) -> str:
     Example:
         >>> place("AP-10").rpartition("/")[2].partition(":")[0]
         'safe_configuration_time.py'
-        >>> place("NF-1")
+        >>> place("CP-2")
         ''
     """
     for path in sorted(Path(__file__).parent.glob("*.py")):

@@ -1,66 +1,66 @@
-"""The HTTP edge: a thin RSGI application around the flow.  Nothing that a client sends ends in a 5xx."""
+"""The application behind every HTTP server: routes, limits, problems and counters.
+
+It knows no server.  The worker's own (:mod:`bluegold.production.http1`) hands requests over by :meth:`App.accept` and
+is called back; RSGI and ASGI servers await :meth:`App.serve`.  Nothing that a client sends ends in a 5xx.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
-from bluegold.core.errors import BluegoldError
+import msgspec
+
+from bluegold.core.errors import BluegoldError, WorkspaceError
 from bluegold.production.canary import HEADER
 from bluegold.production.desk import Desk
-from bluegold.production.flow import predict
+from bluegold.production.flow import Decided, conclude, decide, predict
 from bluegold.production.known_answer import known_answer
 from bluegold.production.messages import Call, Problem, Reply, as_json, problem, problem_of
 from bluegold.production.openapi import openapi
 from bluegold.production.operations.board import Cell
 from bluegold.production.outcomes import record_outcomes
+from bluegold.production.retries import ATTEMPT, PEER, RETRY, repeated
 from bluegold.telemetry.log import Log
 
-__all__ = ["BODY_LIMIT", "App", "Scope", "Transport"]
+__all__ = ["BODY_LIMIT", "BODY_SECONDS", "App", "Request", "View", "too_large"]
 
 BODY_LIMIT = 1024 * 1024
 """Largest body in bytes; a larger one is refused with 413."""
 
 BODY_SECONDS = 10.0
-"""A body that has not arrived by then is refused with 408."""
+"""A request that has not arrived by then is refused with 408."""
+
+MOST = 2_000
+"""Predictions under way in one worker; a further one is refused with 503 before it can make the others late."""
 
 _LOG = Log("production")
+_PREDICT = "/v1/predict"
 _DECISION = "/v1/decisions/"
 
 Handler = Callable[[Call, Any], Awaitable[Reply]]
 View = Callable[[], Reply]
+Respond = Callable[[Reply], None]
 
 
-class Scope(Protocol):
-    """The part of an RSGI scope that is used here."""
+class Request(msgspec.Struct, frozen=True):
+    """A request without its body.
 
-    proto: str
+    ``headers`` maps names in lower case to values, ``client`` is the address it came from, ``started_ns`` is
+    ``time.perf_counter_ns()`` at its arrival.
+    """
+
     method: str
     path: str
+    headers: Any
     client: str
-
-    @property
-    def headers(self) -> Any:
-        """Header names, in lower case, to values."""
-
-
-class Transport(Protocol):
-    """The part of an RSGI protocol that is used here."""
-
-    async def __call__(self) -> bytes:
-        """The whole body."""
-
-    def __aiter__(self) -> Any:
-        """The body in chunks."""
-
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Send the answer."""
+    started_ns: int
 
 
 class App:
-    """Routes calls, keeps the limits, turns errors into problems, counts.
+    """Routes requests, keeps the limits, turns errors into problems, counts.
 
     Args:
         desk: what the handlers work with.
@@ -69,58 +69,139 @@ class App:
 
     def __init__(self, desk: Desk, views: dict[str, View]) -> None:
         self._desk = desk
-        self._posts: dict[str, Handler] = {"/v1/predict": self._predict, "/v1/outcomes": self._outcomes}
+        self._posts: dict[str, Handler] = {_PREDICT: self._predict, "/v1/outcomes": self._outcomes}
         self._views = {"/openapi.json": self._openapi, **views}
         self._worker = ("x-bluegold-worker", str(desk.slot.number))
+        self._under_way = 0
+        self._tasks: set[asyncio.Task[Reply]] = set()
 
-    async def __rsgi__(self, scope: Scope, transport: Transport) -> None:
-        """Answer one HTTP request."""
-        if scope.proto != "http":
+    @property
+    def leaving(self) -> bool:
+        """Whether connections are to end after the answer that is due on them."""
+        return self._desk.leaving
+
+    def headers(self, reply: Reply) -> tuple[tuple[str, str], ...]:
+        """The headers of an answer; the server adds what concerns the connection."""
+        return (("content-type", reply.content_type), self._worker, *reply.headers)
+
+    def admit(self, request: Request) -> Reply | None:
+        """Why a request is refused whatever its body says; None when the body should be read."""
+        path, method = request.path, request.method
+        if path in self._posts:
+            if method != "POST":
+                return _not_allowed(method, "POST")
+            return _body_refused(request.headers)
+        if path not in self._views and not _is_decision(path):
+            return problem(404, f"there is nothing at '{path[:200]}'; /openapi.json lists what there is")
+        return None if method in {"GET", "HEAD"} else _not_allowed(method, "GET, HEAD")
+
+    def accept(self, request: Request, body: bytes, respond: Respond) -> None:
+        """Answer an admitted request: ``respond`` is called once, now or later, on the event loop."""
+        headers = request.headers
+        if request.path != _PREDICT or HEADER in headers or RETRY in headers or not self._knows(headers):
+            task = asyncio.get_running_loop().create_task(self._answer(request, body))
+            self._tasks.add(task)
+            task.add_done_callback(lambda done: self._answered(done, respond))
             return
-        started = time.perf_counter_ns()
-        reply = await self._guarded(scope, transport, started)
+        if self._under_way >= MOST:
+            self._desk.slot.add(Cell.SHED)
+            respond(self.count(request, problem(503, "too much is under way", headers=(("retry-after", "1"),))))
+            return
+        try:
+            decided = decide(self._desk, self._call(request, body))
+
+            def recorded(error: WorkspaceError | None) -> None:
+                self._under_way -= 1
+                respond(self._concluded(request, decided, error))
+
+            self._desk.log.submit(decided.records, recorded)
+            self._under_way += 1
+        except Exception as error:  # noqa: BLE001 - the HTTP edge: the client gets a problem, the log gets the trace
+            respond(self.count(request, _refusal(request, error)))
+
+    async def serve(self, request: Request, read: Callable[[], Awaitable[bytes]]) -> Reply:
+        """Answer a request whose body is still to be read."""
+        refused = self.admit(request)
+        if refused is not None:
+            return self.count(request, refused)
+        try:
+            body = await read() if request.path in self._posts else b""
+        except Problem as error:
+            return self.count(request, problem_of(error))
+        return await self._answer(request, body)
+
+    def count(self, request: Request, reply: Reply) -> Reply:
+        """Count an answer, and give it back."""
         slot = self._desk.slot
         slot.add(Cell.REQUESTS)
-        if reply.status >= 500:
-            slot.add(Cell.FAILED)
-        elif reply.status >= 400:
-            slot.add(Cell.REFUSED)
-        slot.observe((time.perf_counter_ns() - started) // 1000)
-        headers = [("content-type", reply.content_type), self._worker, *reply.headers]
-        transport.response_bytes(reply.status, headers, b"" if scope.method == "HEAD" else reply.body)
+        if reply.status >= 400:
+            slot.add(Cell.FAILED if reply.status >= 500 else Cell.REFUSED)
+        slot.observe((time.perf_counter_ns() - request.started_ns) // 1000)
+        return reply
 
-    async def _guarded(self, scope: Scope, transport: Transport, started: int) -> Reply:
+    def _answered(self, task: asyncio.Task[Reply], respond: Respond) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            respond(task.result())
+
+    def _concluded(self, request: Request, decided: Decided, error: WorkspaceError | None) -> Reply:
+        if error is not None:
+            return self.count(request, _refusal(request, error))
         try:
-            return await self._dispatch(scope, transport, started)
-        except BluegoldError as error:
-            reply = problem_of(error)
-            if reply.status >= 500 and not isinstance(error, Problem):
-                _LOG.error("refused", method=scope.method, path=scope.path[:200], because=str(error))
-            return reply
-        except Exception:  # noqa: BLE001 - the HTTP edge: the client gets a problem, the log gets the trace
-            _LOG.exception("fault", method=scope.method, path=scope.path[:200])
-            return problem(500, "the request could not be answered because of a fault on this side; it is logged")
+            reply = conclude(self._desk, decided)
+        except Exception as fault:  # noqa: BLE001 - the HTTP edge: the client gets a problem, the log gets the trace
+            reply = _refusal(request, fault)
+        return self.count(request, reply)
 
-    async def _dispatch(self, scope: Scope, transport: Transport, started: int) -> Reply:
-        handler = self._posts.get(scope.path)
+    async def _answer(self, request: Request, body: bytes) -> Reply:
+        try:
+            reply = await self._dispatch(request, body)
+        except Exception as error:  # noqa: BLE001 - the HTTP edge: the client gets a problem, the log gets the trace
+            reply = _refusal(request, error)
+        return self.count(request, reply)
+
+    def _knows(self, headers: Any) -> bool:
+        """Whether it is known at once who asks."""
+        gate = self._desk.gate
+        return gate is None or not gate.asks or gate.knows(headers.get("authorization", ""))
+
+    def _proven(self, request: Request) -> str:
+        """Who asks, by a key where keys are needed; empty when nobody had to prove anything."""
+        gate, path = self._desk.gate, request.path
+        if gate is None or not gate.asks or (path == _PREDICT and HEADER in request.headers):
+            return ""  # a known answer has a proof of its own
+        if path in self._posts:
+            return gate.admit(request.headers.get("authorization", ""), "predict").name
+        return gate.admit(request.headers.get("authorization", ""), "decisions").name if _is_decision(path) else ""
+
+    async def _dispatch(self, request: Request, body: bytes) -> Reply:
+        if self._desk.gate is not None and not self._knows(request.headers):
+            await asyncio.to_thread(self._desk.gate.look, request.headers.get("authorization", ""))
+        handler = self._posts.get(request.path)
         if handler is not None:
-            if scope.method != "POST":
-                return _not_allowed(scope, "POST")
-            headers = scope.headers
-            body = await _body(headers, transport)
-            return await handler(Call(body, started, _caller(scope), headers.get("x-request-id", "")[:200]), headers)
-        view = self._views.get(scope.path)
-        if view is None and not scope.path.startswith(_DECISION):
-            return problem(404, f"there is nothing at '{scope.path[:200]}'; /openapi.json lists what there is")
-        if scope.method not in {"GET", "HEAD"}:
-            return _not_allowed(scope, "GET, HEAD")
+            return await handler(self._call(request, body), request.headers)
+        view = self._views.get(request.path)
         if view is not None:
             return await asyncio.to_thread(view)
-        return self._decision(scope.path[len(_DECISION) :])
+        self._proven(request)
+        return self._decision(request.path[len(_DECISION) :])
+
+    def _call(self, request: Request, body: bytes) -> Call:
+        headers = request.headers
+        behind_edge = self._desk.behind_edge
+        return Call(
+            body,
+            request.started_ns,
+            _caller(request, self._proven(request), behind_edge=behind_edge),
+            headers.get("x-request-id", "")[:200],
+            headers.get(ATTEMPT, "")[:100] if behind_edge else "",
+        )
 
     async def _predict(self, call: Call, headers: Any) -> Reply:
         if HEADER in headers:  # even unreadable, it is no user's request
             return await known_answer(self._desk, call, headers.get(HEADER) or "")
+        if call.attempt and RETRY in headers:
+            return await repeated(self._desk, call)
         return await predict(self._desk, call)
 
     async def _outcomes(self, call: Call, _: Any) -> Reply:
@@ -136,47 +217,47 @@ class App:
         return as_json(openapi(self._desk.model, self._desk.current))
 
 
-async def _body(headers: Any, transport: Transport) -> bytes:
-    """The body, never more than the limit, never waited for without end, and only when it says it is JSON.
+def too_large() -> Problem:
+    """The refusal of a body beyond the limit."""
+    return Problem(413, f"the body is larger than {BODY_LIMIT} bytes", way_out="send fewer rows in one request")
+
+
+def _body_refused(headers: Any) -> Reply | None:
+    """Why a body is not read: it does not say it is JSON, or it is too large.
 
     A browser asks permission before it sends JSON to another origin: insisting on the content type keeps
     foreign pages from posting to a server on loopback.
     """
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Problem(415, f"content-type '{kind[:100]}' is not understood", way_out="send application/json")
+    kind = headers.get("content-type", "")
+    if kind != "application/json" and kind.partition(";")[0].strip().lower() != "application/json":
+        return problem_of(
+            Problem(415, f"content-type '{kind[:100]}' is not understood", way_out="send application/json")
+        )
     length = headers.get("content-length", "")
-    if length.isdecimal() and int(length) > BODY_LIMIT:
-        raise _too_large()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await transport() if length.isdecimal() else await _chunks(transport)
-    except TimeoutError as error:
-        raise Problem(408, f"the body did not arrive within {BODY_SECONDS:g} s", way_out="send it again") from error
-    except RuntimeError as error:  # the server's word for a connection that broke off
-        raise Problem(400, "the body broke off", way_out="send it again") from error
+    return problem_of(too_large()) if length.isdecimal() and int(length[:20]) > BODY_LIMIT else None
 
 
-async def _chunks(transport: Transport) -> bytes:
-    parts, size = [], 0
-    async for chunk in transport:
-        size += len(chunk)
-        if size > BODY_LIMIT:
-            raise _too_large()
-        parts.append(chunk)
-    return b"".join(parts)
+def _refusal(request: Request, error: Exception) -> Reply:
+    """The answer to a request that failed; what is our own fault goes to the log."""
+    if not isinstance(error, BluegoldError):
+        _LOG.exception("fault", method=request.method, path=request.path[:200])
+        return problem(500, "the request could not be answered because of a fault on this side; it is logged")
+    reply = problem_of(error)
+    if reply.status >= 500 and not isinstance(error, Problem):
+        _LOG.error("refused", method=request.method, path=request.path[:200], because=str(error))
+    return reply
 
 
-def _too_large() -> Problem:
-    return Problem(413, f"the body is larger than {BODY_LIMIT} bytes", way_out="send fewer rows in one request")
+def _not_allowed(method: str, allowed: str) -> Reply:
+    return problem(405, f"{method[:20]} is not possible here, only {allowed}", headers=(("allow", allowed),))
 
 
-def _not_allowed(scope: Scope, allowed: str) -> Reply:
-    return problem(405, f"{scope.method[:20]} is not possible here, only {allowed}", headers=(("allow", allowed),))
+def _is_decision(path: str) -> bool:
+    return path.startswith(_DECISION)
 
 
-def _caller(scope: Scope) -> str:
-    """Who asks: the address, and before it the name the caller gave itself (it is not proven)."""
-    address = scope.client.rpartition(":")[0]
-    name = scope.headers.get("x-bluegold-caller", "")[:100]
+def _caller(request: Request, proven: str, *, behind_edge: bool) -> str:
+    """Who asks: the address, and before it the proven name, or the one the caller gave itself where none is asked."""
+    address = request.headers.get(PEER, "")[:100] if behind_edge else request.client
+    name = proven or request.headers.get("x-bluegold-caller", "")[:100]
     return f"{name}@{address}" if name else address

@@ -1,42 +1,67 @@
-"""Batch scoring: a file in, a file of decisions out, by the same program and the same model as over HTTP.
+"""Batch scoring: a file of any size in, a file of decisions out, by the same program and the same model as over HTTP.
 
-Every row is answered as the live path would answer it: histories and lookups come from the online store as of
-the row's own moment.  Rows of the file are not events; scoring a file changes nothing.
+The file is read in pieces of bounded size; a run that is killed goes on behind its last finished piece, and its output
+has the same rows as that of a run that was not.  What a row knows of the past is said in
+:mod:`bluegold.features.recall`, what is flagged between rows in :mod:`bluegold.features.continuity`.
+Scoring a file changes nothing but its output.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
+import datetime as dt
+import hashlib
+import io
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
 from bluegold.core.errors import DataError
+from bluegold.core.plan import Batch, Plan
+from bluegold.core.settings import settings
 from bluegold.core.workspace import Workspace
+from bluegold.features.batch import feature_frame
+from bluegold.features.cleaning import Cleaned, clean_frame
+from bluegold.features.continuity import Continuity
 from bluegold.features.program import FeatureProgram
+from bluegold.features.recall import Recall
+from bluegold.features.threads import ahead
+from bluegold.production.journal import Journal, Progress, durable
 from bluegold.production.lanes import Lane
 from bluegold.production.loading import Loader
+from bluegold.production.reading import CHUNK_BYTES, CHUNK_ROWS, Piece, pieces, size_of
 from bluegold.registry.registry import Registry
-from bluegold.stores.key_value_lmdb import KeyValueLmdb
+from bluegold.registry.rule import DecisionRule
+from bluegold.stores import connect
+from bluegold.stores.protocols import KeyValueStore
 
-if TYPE_CHECKING:
-    import numpy as np
-    import polars as pl
-    from numpy.typing import NDArray
+__all__ = ["Options", "Scored", "planned", "score"]
 
-__all__ = ["Scored", "score"]
 
-CHUNK_ROWS = 50_000
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run may be told.
+
+    ``events``: rows of the file are events for the rows after them, as in training; else they only ask.
+    ``silence``: rows that follow the one before after a longer time are flagged.
+    """
+
+    events: bool = True
+    silence: dt.timedelta | None = None
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch run did.  ``reasons`` counts why rows were refused, ``flags`` what was noted on answered ones."""
+    """What a batch run did.
+
+    ``reasons`` counts why rows were refused, ``flags`` what was noted on answered ones, ``resumed`` the rows that an
+    earlier run had finished.
+    """
 
     version: str
     rows: int
@@ -48,6 +73,25 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
     reasons: dict[str, int]
     flags: dict[str, int]
     seconds: float
+    resumed: int = 0
+
+
+def planned(registry: Registry, ref: str, rows: str = "") -> Options:
+    """What the version's plan says about files.
+
+    Args:
+        registry: where the version is.
+        ref: which version.
+        rows: ``events`` or ``questions`` where the plan is not to decide.
+
+    Raises:
+        UnknownVersion: there is no such version.
+    """
+    found = Batch()
+    if "plan.json" in registry.versions.get(ref).artefacts:
+        found = msgspec.json.decode(registry.versions.artefact(ref, "plan.json"), type=Plan).batch
+    silence = dt.timedelta(hours=found.silence_h) if found.silence_h else None
+    return Options(events=(rows or found.rows) == "events", silence=silence)
 
 
 def score(
@@ -56,8 +100,8 @@ def score(
     ref: str,
     source: Path,
     output: Path,
-    *,
-    on_progress: Callable[[int], None] | None = None,
+    options: Options = Options(),  # noqa: B008 - an immutable default
+    on_progress: Callable[[int, float], None] | None = None,
 ) -> Scored:
     """Score every row of a Parquet or CSV file.
 
@@ -68,156 +112,205 @@ def score(
         source: ``.parquet`` or ``.csv`` with at least the contract's columns.
         output: ``.parquet`` or ``.csv``; it appears whole or not at all.  Refused rows go, with their reasons, to
             a file beside it that ends in ``.quarantine.parquet``.
-        on_progress: told the number of rows read so far.
+        options: what rows mean to each other.
+        on_progress: told the number of rows done so far, and the share of the file.
 
     Raises:
         DataError: the input is missing, unreadable, empty or lacks a column; or a name has an unknown ending.
+        WorkspaceError: another process writes the same output.
         BluegoldError: the version cannot be found, verified or loaded.
     """
     began = time.perf_counter()
     if output.suffix.lower() not in {".parquet", ".csv"}:
         raise DataError(f"'{output}' is neither .parquet nor .csv", way_out="choose one of these endings")
-    chunks = _chunks(source)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    quarantine = output.with_suffix(".quarantine.parquet")
-    total = _Total()
-    with contextlib.closing(KeyValueLmdb(workspace.online, durable=False)) as online, _pieces(output) as parts:
+    next(pieces(source), None)  # whatever is wrong with the whole file shows before anything is written
+    total = max(size_of(source), 1)
+    with contextlib.closing(connect(settings().key_value_url or "lmdb", "key_value", workspace)) as online:
         lane = Loader(registry, online).lane(registry.versions.get(ref).ref)
-        for number, frame in enumerate(chunks):
-            total.add(_score_chunk(lane, frame, total.rows, parts, number))
-            if on_progress:
-                on_progress(total.rows)
-        if total.rows == 0:
-            raise DataError(f"'{source}' holds no rows", way_out="give a file with at least one row")
-        _join(parts, "scored", output)
-        _join(parts, "refused", quarantine)
-    return total.told(lane.bundle.ref, output, quarantine, time.perf_counter() - began)
+        with Journal.opened(output, _identity(lane, source, options)) as journal:
+            run = _Run(lane, online, journal, options, output.suffix.lower())
+            resumed = run.resume()
+            try:
+                for piece in ahead(pieces(source, journal.progress.end)):
+                    run.add(piece)
+                    if on_progress:
+                        on_progress(journal.progress.rows, min(piece.end / total, 1.0))
+                _some(journal.progress, source)
+            except DataError:
+                journal.discard()
+                raise
+            quarantine = output.with_suffix(".quarantine.parquet")
+            _join(journal, "refused", quarantine)
+            _join(journal, "scored", output)
+            done = _told(journal.progress, lane, output, quarantine, resumed)
+            journal.discard()
+    return msgspec.structs.replace(done, seconds=time.perf_counter() - began)
 
 
-@contextlib.contextmanager
-def _pieces(output: Path) -> Iterator[Path]:
-    """A hidden folder beside the output, gone afterwards whatever happens."""
-    parts = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
-        yield parts
-    finally:
-        shutil.rmtree(parts, ignore_errors=True)
+def _some(progress: Progress, source: Path) -> None:
+    if progress.rows == 0:
+        raise DataError(f"'{source}' holds no rows", way_out="give a file with at least one row")
 
 
-class _Total(msgspec.Struct):
-    rows: int = 0
-    scored: int = 0
-    positive: int = 0
-    reasons: dict[str, int] = {}
-    flags: dict[str, int] = {}
-
-    def add(self, chunk: _Total) -> None:
-        self.rows += chunk.rows
-        self.scored += chunk.scored
-        self.positive += chunk.positive
-        for mine, theirs in ((self.reasons, chunk.reasons), (self.flags, chunk.flags)):
-            for name, count in theirs.items():
-                mine[name] = mine.get(name, 0) + count
-
-    def told(self, version: str, output: Path, quarantine: Path, seconds: float) -> Scored:
-        return Scored(
-            version=version,
-            rows=self.rows,
-            scored=self.scored,
-            quarantined=self.rows - self.scored,
-            positive=self.positive,
-            output=str(output),
-            quarantine=str(quarantine) if self.scored < self.rows else "",
-            reasons=self.reasons,
-            flags=self.flags,
-            seconds=seconds,
-        )
-
-
-def _score_chunk(lane: Lane, frame: pl.DataFrame, before: int, parts: Path, number: int) -> _Total:
-    import polars as pl
-
-    program: FeatureProgram = lane.program.program
-    cleaned = program.clean(frame)
-    valid = cleaned.valid
-    scores = lane.bundle.predictor.scores(_matrix(lane, valid))
-    rule = lane.bundle.decision
-    groups = valid[rule.group_by].cast(pl.String).fill_null("").to_list() if rule.group_by else [""] * valid.height
-    values = [rule.decide(float(one), group) for one, group in zip(scores, groups, strict=True)]
-    valid.with_columns(
-        pl.col("_row") + before,
-        pl.col("_flags").list.join(";"),
-        pl.Series("score", scores, dtype=pl.Float64),
-        pl.Series("value", values, dtype=pl.Boolean),
-        pl.lit(lane.version).alias("version"),
-    ).rename({"_row": "row", "_flags": "flags"}).write_parquet(
-        parts / f"scored-{number:06d}.parquet", compression="lz4"
-    )
-    if cleaned.quarantine.height:
-        refused = cleaned.quarantine.with_columns(pl.col("_row") + before)
-        refused.rename({"_row": "row", "_reasons": "reasons"}).write_parquet(
-            parts / f"refused-{number:06d}.parquet", compression="lz4"
-        )
-    return _Total(
-        rows=frame.height,
-        scored=valid.height,
-        positive=sum(values),
-        reasons=_tally(cleaned.quarantine["_reasons"]),
-        flags=_tally(valid["_flags"]),
+def _told(progress: Progress, lane: Lane, output: Path, quarantine: Path, resumed: int) -> Scored:
+    return Scored(
+        version=lane.bundle.ref,
+        rows=progress.rows,
+        scored=progress.scored,
+        quarantined=progress.rows - progress.scored,
+        positive=progress.positive,
+        output=str(output),
+        quarantine=str(quarantine) if progress.scored < progress.rows else "",
+        reasons=progress.reasons,
+        flags=progress.flags,
+        seconds=0.0,
+        resumed=resumed,
     )
 
 
-def _matrix(lane: Lane, valid: pl.DataFrame) -> NDArray[np.float64]:
-    """The model's input: column by column where a row stands for itself, row by row where the past comes in."""
-    import numpy as np
-
-    program: FeatureProgram = lane.program.program
-    if not program.histories and not program.lookups:
-        return program.matrix(program.features(valid, {}))
-    rows = [lane.program.vector(row, lane.online) for row in valid.iter_rows(named=True)]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(program.names))
-
-
-def _tally(lists: pl.Series) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for names in lists.to_list():
-        for name in names:
-            counts[name] = counts.get(name, 0) + 1
-    return counts
+def _identity(lane: Lane, source: Path, options: Options) -> dict[str, str]:
+    """Everything that the result depends on; the file by its size, its time and how it begins and ends."""
+    state = source.stat()
+    with source.open("rb") as file:
+        ends = file.read(65_536)
+        file.seek(max(0, state.st_size - 65_536))
+        ends += file.read()
+    return {
+        "version": lane.bundle.digest,
+        "source": f"{source.resolve()} {state.st_size} {state.st_mtime_ns} {hashlib.sha256(ends).hexdigest()}",
+        "options": msgspec.json.encode(options).decode(),
+        "pieces": f"{CHUNK_ROWS} {CHUNK_BYTES}",
+        "polars": pl.__version__,
+    }
 
 
-def _chunks(source: Path) -> Iterator[pl.DataFrame]:
-    """The file in pieces of bounded size; CSV fields stay text, so that the contract judges them one by one."""
-    import polars as pl
+class _Run:
+    """One run: what goes from piece to piece, and what each leaves in the journal."""
 
-    kind = source.suffix.lower()
-    if kind not in {".parquet", ".csv"}:
-        raise DataError(f"'{source}' is neither .parquet nor .csv", way_out="convert it to one of these")
-    if not source.is_file():
-        raise DataError(f"'{source}' does not exist or is no file", way_out="give the path of a Parquet or CSV file")
-    try:
-        lazy = pl.scan_parquet(source) if kind == ".parquet" else pl.scan_csv(source, infer_schema=False)
-        yield from lazy.collect_batches(chunk_size=CHUNK_ROWS)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"'{source}' cannot be read", why=" ".join(str(error).split())[:300], way_out="give a readable file"
-        ) from error
+    def __init__(self, lane: Lane, online: KeyValueStore, journal: Journal, options: Options, ending: str) -> None:
+        program: FeatureProgram = lane.program.program
+        self._lane, self._journal, self._program, self._ending = lane, journal, program, ending
+        silence = None if options.silence is None else options.silence // dt.timedelta(microseconds=1)
+        self._continuity = Continuity(program.contract.names, program.time, silence)
+        self._recall = Recall(program, online, events=options.events)
+
+    def resume(self) -> int:
+        """Take over what an earlier run finished; the number of its rows."""
+        done = self._journal.progress
+        for path in self._journal.files("hashes"):
+            self._continuity.recall(np.load(path), done.last)
+        for path in self._journal.files("past"):
+            self._recall.restore(done.begin, done.latest, *_carried(path.read_bytes()))
+        return done.rows
+
+    def add(self, piece: Piece) -> None:
+        """Score one piece and write down that it is finished."""
+        before, number = self._journal.progress, self._journal.progress.piece
+        cleaned = clean_frame(
+            self._program.contract,
+            piece.frame,
+            self._program.known,
+            spoiled=piece.spoiled,
+            continuity=self._continuity,
+        )
+        scored = self._scored(cleaned.valid, before.rows)
+        self._keep(scored, "scored", number, self._ending)
+        if cleaned.quarantine.height:
+            refused = cleaned.quarantine.with_columns(pl.col("_row") + before.rows)
+            self._keep(refused.rename({"_row": "row", "_reasons": "reasons"}), "refused", number, ".parquet")
+        self._carry(number)
+        self._journal.commit(self._after(before, piece, cleaned, _positive(scored["value"])))
+        if number:
+            self._journal.path("past", number - 1, "msgpack").unlink(missing_ok=True)
+
+    def _after(self, before: Progress, piece: Piece, cleaned: Cleaned, positive: int) -> Progress:
+        return Progress(
+            piece=before.piece + 1,
+            end=piece.end,
+            rows=before.rows + piece.frame.height,
+            scored=before.scored + cleaned.valid.height,
+            positive=before.positive + positive,
+            reasons=_added(before.reasons, cleaned.quarantine["_reasons"]),
+            flags=_added(before.flags, cleaned.valid["_flags"]),
+            begin=self._recall.begin,
+            latest=self._recall.latest,
+            last=self._continuity.last,
+        )
+
+    def _scored(self, valid: pl.DataFrame, before: int) -> pl.DataFrame:
+        features = feature_frame(self._program, valid, {}, self._recall.before(valid))
+        self._recall.after(valid)
+        scores = self._lane.bundle.predictor.scores(self._program.matrix(features))
+        value, score = _decided(self._lane.bundle.decision, scores, valid)
+        return valid.with_columns(
+            pl.col("_row") + before,
+            pl.col("_flags").list.join(";"),
+            score,
+            value,
+            pl.lit(self._lane.version).alias("version"),
+        ).rename({"_row": "row", "_flags": "flags"})
+
+    def _keep(self, frame: pl.DataFrame, name: str, number: int, ending: str) -> None:
+        path = self._journal.path(name, number, ending.removeprefix("."))
+        if ending == ".csv":
+            frame.write_csv(path, include_header=number == 0)
+        else:
+            frame.write_parquet(path, compression="lz4")
+        durable(path)
+
+    def _carry(self, number: int) -> None:
+        """Keep what the next piece has to know."""
+        np.save(self._journal.path("hashes", number, "npy"), self._continuity.hashes)
+        if not self._program.histories:
+            return
+        streams: dict[bytes, bytes] = {}
+        for stream, events in self._recall.past.items():
+            buffer = io.BytesIO()
+            events.write_ipc(buffer, compression="uncompressed")
+            streams[stream] = buffer.getvalue()
+        path = self._journal.path("past", number, "msgpack")
+        path.write_bytes(msgspec.msgpack.encode([list(streams.items()), self._recall.entities()]))
 
 
-def _join(parts: Path, name: str, output: Path) -> None:
+def _carried(raw: bytes) -> tuple[dict[bytes, pl.DataFrame], list[Any]]:
+    streams, entities = msgspec.msgpack.decode(raw)
+    return {stream: pl.read_ipc(io.BytesIO(data)) for stream, data in streams}, entities
+
+
+def _decided(rule: DecisionRule, scores: NDArray[np.float64], valid: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """What the rule makes of every row's scores, and the score behind it."""
+    groups = valid[rule.group_by].cast(pl.String).fill_null("").to_list() if rule.group_by else None
+    values, behind = rule.answers(scores, groups)
+    kinds = {"multiclass": pl.String(), "regression": pl.Float64()}
+    value = pl.Series("value", values.tolist(), dtype=kinds.get(rule.task, pl.Boolean()))
+    return value, pl.Series("score", behind, dtype=pl.Float64)
+
+
+def _positive(value: pl.Series) -> int:
+    return int(value.sum()) if value.dtype == pl.Boolean else 0
+
+
+def _added(counts: dict[str, int], lists: pl.Series) -> dict[str, int]:
+    """Counts with those of one more piece."""
+    sum_of = dict(counts)
+    tally = lists.explode(empty_as_null=True).drop_nulls().rename("name").value_counts()
+    for name, number in tally.iter_rows():
+        sum_of[name] = sum_of.get(name, 0) + number
+    return dict(sorted(sum_of.items()))
+
+
+def _join(journal: Journal, name: str, output: Path) -> None:
     """Join the pieces into one file that appears whole; without pieces an older file is removed."""
-    import polars as pl
-
-    pieces = sorted(parts.glob(f"{name}-*.parquet"))
-    if not pieces:
+    parts = journal.files(name)
+    if not parts:
         output.unlink(missing_ok=True)
         return
-    whole = parts / f"whole{output.suffix.lower()}"
-    lazy = pl.scan_parquet(pieces)
+    whole = journal.folder / f"whole{output.suffix.lower()}"
     if whole.suffix == ".csv":
-        lazy.sink_csv(whole)
+        with whole.open("wb") as target:
+            for part in parts:
+                with part.open("rb") as file:
+                    shutil.copyfileobj(file, target, 1024 * 1024)
     else:
-        lazy.sink_parquet(whole, compression="lz4")
-    with whole.open("rb") as file:
-        os.fsync(file.fileno())
-    whole.replace(output)
+        pl.scan_parquet(parts).sink_parquet(whole, compression="lz4", row_group_size=CHUNK_ROWS, maintain_order=True)
+    durable(whole).replace(output)

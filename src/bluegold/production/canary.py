@@ -11,6 +11,7 @@ import msgspec
 from bluegold.core.errors import WorkspaceError
 from bluegold.core.nouns import Color
 from bluegold.core.workspace import write_atomic
+from bluegold.registry.predictors.protocol import Score
 
 __all__ = ["HEADER", "KnownAnswer", "canary_token"]
 
@@ -24,8 +25,8 @@ class KnownAnswer(msgspec.Struct, frozen=True, kw_only=True):
     canary: str
     color: Color
     version: str
-    score: float
-    expected: float
+    score: Score
+    expected: Score
     correct: bool
     worker: int
     id: str = ""
@@ -50,6 +51,7 @@ def canary_token(keys: Path) -> str:
             keys.mkdir(mode=0o700, parents=True, exist_ok=True)
             fresh = keys / f".canary.{os.getpid()}"
             write_atomic(fresh, secrets.token_urlsafe(32).encode())
+            fresh.chmod(0o600)
             try:
                 path.hardlink_to(fresh)  # fails when another process was first: then its token counts
             except FileExistsError:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bluegold.features.online import OnlineStore
+from bluegold.production.gatekeeper import Gatekeeper
 from bluegold.production.lanes import Lanes
 from bluegold.production.messages import Problem
 from bluegold.production.operations.board import Cell, Slot
@@ -18,7 +19,10 @@ Observe = Callable[[tuple[OnlineStore, ...], str, dict[str, Any]], None]
 
 
 class Desk:
-    """Shared by the handlers of one worker; the one thing that changes is :attr:`current`.
+    """Shared by the handlers of one worker.
+
+    What changes is :attr:`current`, and when the worker hands its seat over, :attr:`slot` and :attr:`leaving`: the
+    connections it still has are to end then.
 
     Args:
         model: name of the model that is served.
@@ -44,6 +48,9 @@ class Desk:
         self.slot = slot
         self.token = token
         self.current: Lanes | None = None
+        self.leaving = False
+        self.behind_edge = False
+        self.gate: Gatekeeper | None = None
         self._observe = observe
 
     @property

@@ -17,9 +17,19 @@ from bluegold.production.messages import Call, Reply, answer
 from bluegold.production.results.records import DecisionRecord, microseconds
 from bluegold.production.routing import route
 
-__all__ = ["predict"]
+__all__ = ["Decided", "conclude", "decide", "predict"]
 
 _ENCODER = msgspec.json.Encoder()
+
+
+class Decided(NamedTuple):
+    """What was decided about a request, before it is durable: answer nothing of it yet."""
+
+    call: Call
+    lanes: Lanes
+    records: list[DecisionRecord]
+    values: list[dict[str, Any]]
+    many: bool
 
 
 async def predict(desk: Desk, call: Call) -> Reply:
@@ -31,6 +41,13 @@ async def predict(desk: Desk, call: Call) -> Reply:
         FieldError: a field is wrong (422).
         WorkspaceError: the decisions could not be made durable (503); nothing is answered then.
     """
+    decided = decide(desk, call)
+    await desk.log.write(decided.records)  # durable before the answer; 503 when that fails
+    return conclude(desk, decided)
+
+
+def decide(desk: Desk, call: Call) -> Decided:
+    """Decide about every row of a request; it waits for nothing.  Raises as :func:`predict`."""
     lanes = desk.lanes  # one immutable configuration for the whole request
     rows, many = decode(lanes, call.body)  # typed; malformed is 400, a wrong field 422
     decisions: list[DecisionRecord] = []
@@ -42,9 +59,13 @@ async def predict(desk: Desk, call: Call) -> Reply:
         outcome = execute(lanes, routed, sample, row.gold)  # Gold's faults never reach an answer of Blue
         decisions.append(describe(lanes, call, row, outcome, entity=entity, routed=routed))
         values.append(sample.values)
-    await desk.log.write(decisions)  # durable before the answer; 503 when that fails
-    desk.remember(lanes, decisions, values)  # later rows see these in their history features
-    return answer(decisions, elapsed_us(call), many=many)
+    return Decided(call, lanes, decisions, values, many)
+
+
+def conclude(desk: Desk, decided: Decided) -> Reply:
+    """The answer to a request whose decisions are durable."""
+    desk.remember(decided.lanes, decided.records, decided.values)  # later rows see these in their history features
+    return answer(decided.records, elapsed_us(decided.call), many=decided.many)
 
 
 class Row(NamedTuple):
@@ -66,8 +87,12 @@ def decode(lanes: Lanes, body: bytes) -> tuple[list[Row], bool]:
     rows = lanes.blue.program.decode(body)
     many = len(rows) != 1 or (b'"rows"' in body and _SHAPE.decode(body).rows is not msgspec.UNSET)
     gold = _for_gold(lanes, body, len(rows))
-    texts = [_ENCODER.encode(row) for row in rows]
-    return [Row(*one, sha256(one[-1]).hexdigest()) for one in zip(rows, gold, texts, strict=True)], many
+    return [_row(*pair) for pair in zip(rows, gold, strict=True)], many
+
+
+def _row(blue: Any, gold: Any) -> Row:
+    text = _ENCODER.encode(blue)
+    return Row(blue, gold, text, sha256(text).hexdigest())
 
 
 def _for_gold(lanes: Lanes, body: bytes, count: int) -> list[Any]:
@@ -109,6 +134,8 @@ def describe(lanes: Lanes, call: Call, row: Row, outcome: Outcome, *, entity: st
         latency_us=elapsed_us(call),
         revision=lanes.split.revision,
         caller=call.caller,
+        scores=outcome.scored.scores,
+        attempt=call.attempt,
     )
 
 

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from bluegold.core.nouns import TrafficSplit
-from bluegold.production.desk import Desk
 from bluegold.production.execution import FAULTS
 from bluegold.production.lanes import Lanes
-from bluegold.production.operations.board import Cell, State
+from bluegold.production.operations.board import Cell, Slot, State
 from bluegold.production.operations.modes import SystemMode, mode_for
 from bluegold.telemetry.log import Log
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "Place", "Waiting"]
 
 _LOG = Log("production")
+
+
+class Place(Protocol):
+    """Where lanes are put in place, and the slot that shows it."""
+
+    current: Lanes | None
+    slot: Slot
+
+
+class Waiting:
+    """The place of a worker that has no desk yet: it keeps the lanes that it will start with."""
+
+    def __init__(self, slot: Slot) -> None:
+        self.current: Lanes | None = None
+        self.slot = slot
 
 
 class Follower(threading.Thread):
@@ -30,7 +45,7 @@ class Follower(threading.Thread):
 
     def __init__(
         self,
-        desk: Desk,
+        desk: Place,
         split: Callable[[], TrafficSplit | None],
         lanes: Callable[[TrafficSplit], Lanes],
         interval: float = 0.05,
@@ -53,6 +68,13 @@ class Follower(threading.Thread):
         """Stop looking."""
         self._stopping.set()
 
+    def move(self, desk: Place) -> None:
+        """Go on at another place, with what answers now."""
+        desk.current = self._desk.current
+        if desk.current is not None:
+            desk.slot[Cell.REVISION] = desk.current.split.revision
+        self._desk = desk  # a look that runs meanwhile puts its lanes there, or they are missed and loaded next time
+
     def look(self) -> None:
         """Look once, and switch when there is a new revision."""
         try:
@@ -63,7 +85,7 @@ class Follower(threading.Thread):
             current = self._desk.current
             if current is None or current.split.revision != split.revision:
                 self._mode.enter("updating")
-                self._desk.current = self._lanes(split)  # the switch: one assignment
+                self._desk.current = self._loaded(split)  # the switch: one assignment
                 self._desk.slot[Cell.REVISION] = split.revision
                 _LOG.info(
                     "traffic applied", revision=split.revision, blue=split.blue, gold=split.gold or "-", mode=split.mode
@@ -78,6 +100,15 @@ class Follower(threading.Thread):
             self._trouble = str(error)
             self._mode.enter("degraded")
             self._settle(State.DEGRADED)
+
+    def _loaded(self, split: TrafficSplit) -> Lanes:
+        """The lanes of a split; whoever watches this process is told that it may be busy for a while."""
+        slot = self._desk.slot
+        slot[Cell.LOADING] = 1
+        try:
+            return self._lanes(split)
+        finally:
+            slot[Cell.LOADING] = 0
 
     def _settle(self, state: State) -> None:
         slot = self._desk.slot

@@ -42,7 +42,8 @@ async def known_answer(desk: Desk, call: Call, token: str) -> Reply:
     lanes = desk.lanes
     lane, record = _asked(lanes, question)
     scored = lane.score(Sample(dict(record.payload), (), record.matrix_row()))
-    correct = scored.score == record.score
+    said = scored.scores or scored.score
+    correct = said == record.score
     desk.slot.add(Cell.KNOWN_ANSWERS)
     if not correct:
         desk.slot.add(Cell.WRONG_ANSWERS)
@@ -55,7 +56,7 @@ async def known_answer(desk: Desk, call: Call, token: str) -> Reply:
         value=scored.value,
         score=scored.score,
         entity=record.id,
-        error="" if correct else f"known answer {record.score!r}, got {scored.score!r}",
+        error="" if correct else f"known answer {record.score!r}, got {said!r}",
         payload=record.payload,
         vector=list(record.vector),
         features_digest=lane.features,
@@ -70,7 +71,7 @@ async def known_answer(desk: Desk, call: Call, token: str) -> Reply:
             canary=record.id,
             color=question.color,
             version=lane.version,
-            score=scored.score,
+            score=said,
             expected=record.score,
             correct=correct,
             worker=desk.slot.number,

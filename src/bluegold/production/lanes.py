@@ -7,7 +7,7 @@ place: a request that has begun keeps the lanes it began with, so no request eve
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -15,8 +15,9 @@ from bluegold.core.nouns import Color, TrafficSplit
 from bluegold.features.online import OnlineStore
 from bluegold.features.row import OnlineReader, RowProgram
 from bluegold.registry.bundle import Bundle
+from bluegold.registry.rule import Value
 
-__all__ = ["Lane", "Lanes", "Sample", "Scored"]
+__all__ = ["Lane", "Lanes", "Online", "Sample", "Scored"]
 
 
 class Sample(NamedTuple):
@@ -28,11 +29,19 @@ class Sample(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """What one model says about one row, and how many microseconds that took."""
+    """What one model says about one row, how many microseconds that took, and every class's score if it has many."""
 
-    value: bool
+    value: Value
     score: float
     latency_us: int
+    scores: tuple[float, ...] = ()
+
+
+class Online(OnlineReader, Protocol):
+    """A reader of online features that says what it could not read."""
+
+    def stale(self) -> tuple[str, ...]:
+        """Flags for what the last view could not read; none twice."""
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -40,7 +49,7 @@ class Lane(msgspec.Struct, frozen=True):
 
     bundle: Bundle
     program: RowProgram
-    online: OnlineReader
+    online: Online
     store: OnlineStore
     version: str
     features: str
@@ -52,15 +61,17 @@ class Lane(msgspec.Struct, frozen=True):
             FieldError: the contract refuses the row; the error names the field.
         """
         values, flags = self.program.clean(row)
-        return Sample(values, flags, self.program.vector(values, self.online))
+        vector = self.program.vector(values, self.online)
+        return Sample(values, flags + self.online.stale(), vector)
 
     def score(self, sample: Sample) -> Scored:
         """Ask the model, and decide by this version's rule."""
         began = time.perf_counter_ns()
-        score = self.bundle.predictor.score_row(sample.vector)
+        said = self.bundle.predictor.score_row(sample.vector)
         rule = self.bundle.decision
-        value = rule.decide(score, str(sample.values.get(rule.group_by, "")) if rule.group_by else "")
-        return Scored(value, score, (time.perf_counter_ns() - began) // 1000)
+        value, score = rule.answer(said, str(sample.values.get(rule.group_by, "")) if rule.group_by else "")
+        elapsed = (time.perf_counter_ns() - began) // 1000
+        return Scored(value, score, elapsed, said if isinstance(said, tuple) else ())
 
 
 class Lanes(msgspec.Struct, frozen=True):

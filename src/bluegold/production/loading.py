@@ -8,6 +8,8 @@ from bluegold.features.program import FeatureProgram
 from bluegold.features.row import RowProgram
 from bluegold.production.execution import FAULTS
 from bluegold.production.lanes import Lane, Lanes
+from bluegold.production.operations.breaker import Breaker
+from bluegold.production.operations.guarded import GuardedReader
 from bluegold.registry.bundle import load_bundle
 from bluegold.registry.registry import Registry
 from bluegold.stores.protocols import KeyValueStore
@@ -29,6 +31,7 @@ class Loader:
     def __init__(self, registry: Registry, online: KeyValueStore) -> None:
         self._registry = registry
         self._online = online
+        self._breaker = Breaker("online features")
         self._kept: dict[str, Lane] = {}
 
     def lanes(self, split: TrafficSplit) -> Lanes:
@@ -67,7 +70,7 @@ class Loader:
         return Lane(
             bundle=bundle,
             program=RowProgram(program),
-            online=store.reader(),
+            online=GuardedReader(store.reader(), self._breaker),
             store=store,
             version=bundle.ref.rpartition(":")[2],
             features=program.digest,

@@ -9,6 +9,7 @@ import msgspec
 
 from bluegold.core.errors import BluegoldError, DataError, FieldError, ServingError, WorkspaceError
 from bluegold.production.results.records import DecisionRecord
+from bluegold.registry.rule import Value
 
 __all__ = ["Answer", "Call", "Problem", "Reply", "answer", "as_json", "problem", "problem_of"]
 
@@ -17,12 +18,16 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One request as the flow sees it.  ``started_ns`` is ``time.perf_counter_ns()`` at its arrival."""
+    """One request as the flow sees it.
+
+    ``started_ns`` is ``time.perf_counter_ns()`` at its arrival, ``attempt`` the edge's name for it.
+    """
 
     body: bytes
     started_ns: int
     caller: str = ""
     request: str = ""
+    attempt: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -35,15 +40,16 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One governed prediction as the caller sees it."""
+    """One governed prediction as the caller sees it; ``scores`` is there when there are several classes."""
 
     id: str
-    value: bool
+    value: Value
     score: float
     version: str
     color: str
     flags: tuple[str, ...]
     latency_ms: float
+    scores: tuple[float, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Problem(ServingError):
@@ -87,6 +93,7 @@ def answer(records: list[DecisionRecord], elapsed_us: int, *, many: bool) -> Rep
             record.color,
             record.flags,
             elapsed_us / 1000,
+            record.scores or msgspec.UNSET,
         )
         for record in records
     ]

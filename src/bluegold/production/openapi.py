@@ -25,8 +25,9 @@ _ANSWER = {
     "required": ["id", "value", "score", "version", "color", "flags", "latency_ms"],
     "properties": {
         "id": {"type": "string"},
-        "value": {"type": "boolean"},
+        "value": {"type": ["boolean", "number", "string"], "description": "the decision, a number, or a class"},
         "score": {"type": "number"},
+        "scores": {"type": "array", "items": {"type": "number"}, "description": "one a class, where there are several"},
         "version": {"type": "string"},
         "color": {"enum": ["blue", "gold"]},
         "flags": {"type": "array", "items": {"type": "string"}},

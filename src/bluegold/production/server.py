@@ -1,58 +1,14 @@
-"""The HTTP server inside a worker: granian, embedded, on a listening socket that the supervisor holds.
-
-The supervisor keeps its copy of every worker's socket open, so a connection that arrives while a worker is
-being replaced waits in the queue instead of being refused.
-"""
+"""Listening sockets of workers: several on one port, among which the kernel spreads new connections."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from typing import Any
-
-from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
 
 from bluegold.core.errors import ServingError
 
-__all__ = ["BACKLOG", "SocketServer", "listen"]
+__all__ = ["BACKLOG", "listen"]
 
 BACKLOG = 1024
-
-
-class SocketServer(Server):
-    """Granian's embedded server on a socket that exists already.
-
-    Args:
-        application: an RSGI application.
-        listener: the listening socket; the server takes it over.
-    """
-
-    def __init__(self, application: object, listener: socket.socket) -> None:
-        self._listener = listener
-        super().__init__(
-            application,
-            interface=Interfaces.RSGI,
-            http=HTTPModes.http1,
-            websockets=False,
-            log_enabled=False,
-            backlog=BACKLOG,
-            http1_settings=HTTP1Settings(header_read_timeout=10_000),
-        )
-
-    def _init_shared_socket(self) -> None:
-        """Take the given socket where granian would open one of its own."""
-        shared: Any = self
-        holder: Any = SocketHolder
-        descriptor = self._listener.detach()
-        shared._ssp, shared._sfd, shared._shd = None, descriptor, holder(descriptor, False, BACKLOG)
-
-    def finish(self) -> None:
-        """Take no more connections, answer what has begun."""
-        stop: Callable[[], None] = self.stop
-        stop()
 
 
 def listen(host: str, port: int, count: int) -> list[socket.socket]:

@@ -11,7 +11,13 @@ __all__ = ["WorkerConfig"]
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker is told.  ``fd`` is its listening socket, ``pin`` a version to serve without the traffic table."""
+    """What a worker is told.
+
+    ``worker`` is its seat, ``fd`` its listening socket, ``log`` the number of its decision log (-1: the seat's),
+    ``pin`` a version to serve without the traffic table.  With ``standby`` it gets ready, stands by, and finds
+    seat, listening socket and log on the board when it is needed.  ``edge`` is 1 when only the
+    edge can reach it, whose word about the caller's address counts then.
+    """
 
     workspace: Path
     model: str
@@ -20,6 +26,9 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     board: Path
     decisions: Path
     pin: str = ""
+    log: int = -1
+    standby: int = 0
+    edge: int = 0
 
     def arguments(self) -> list[str]:
         """The command line that gives this configuration to a new process."""

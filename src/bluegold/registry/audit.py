@@ -7,17 +7,26 @@ key (so that a whole database put back from an older copy shows).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
-from bluegold.core.errors import IntegrityError, RegistryError
+from bluegold.core.errors import IntegrityError, RegistryError, UsageError
 from bluegold.core.nouns import AuditEvent, Noun, now
+from bluegold.registry.checkpoints import (
+    Checkpoint,
+    Proof,
+    checkpoint_in,
+    checkpoints_between,
+    continues_in,
+    prove_in,
+)
 from bluegold.registry.head import Head, head_message, read_head, row_digest, write_head
+from bluegold.registry.schema import upgrade
 from bluegold.registry.tables import Governed, audit_head_table, audit_table, from_micros, metadata, micros
 from bluegold.registry.verification import ChainReport, verify_registry
 from bluegold.security.signing import Signer
@@ -112,6 +121,9 @@ class Audit:
         signer: signs the head.
         head_file: the second copy of the head, beside the key.
         actor: who acts where a call does not say otherwise.
+
+    Attributes:
+        fence: asked first in every write transaction; raises when this process may not write any more.
     """
 
     def __init__(self, store: RelationalStore, signer: Signer, head_file: Path, actor: str) -> None:
@@ -119,6 +131,7 @@ class Audit:
         self.signer = signer
         self.head_file = head_file
         self.actor = actor
+        self.fence: Callable[[Connection], None] | None = None
 
     def found(self) -> None:
         """Make the tables and the empty chain the first time; afterwards check that this key signed the chain.
@@ -126,6 +139,7 @@ class Audit:
         Raises:
             IntegrityError: the chain was signed with a key that is not in the keys folder.
         """
+        upgrade(self.store, self.signer)
         self.store.create(metadata)
         with self.store.read() as connection:
             row = connection.execute(select(audit_head_table)).first()
@@ -155,11 +169,14 @@ class Audit:
     def change(self, actor: str = "") -> Iterator[Change]:
         """One transaction: read the head under the write lock, let the caller write, sign the new head, commit."""
         with self.store.write() as connection:
+            if self.fence is not None:
+                self.fence(connection)
             row = self._sound_head(connection)
             change = Change(connection, row, actor or self.actor)
             yield change
             if change.number == row.number:
                 return
+            checkpoints_between(connection, row.number, change.number, micros(change.at), self.signer)
             signature = self.signer.sign(head_message(change.number, change.digest))
             head = Head(change.number, micros(change.at), change.digest, signature)
             connection.execute(
@@ -191,6 +208,14 @@ class Audit:
             rows = connection.execute(query.order_by(audit_table.c.number).limit(limit)).all()
         return tuple(_event(row) for row in rows)
 
+    def latest(self, action: str) -> dict[str, AuditEvent]:
+        """The newest event of an action about each subject."""
+        newest = select(func.max(audit_table.c.number)).where(audit_table.c.action == action)
+        numbers = newest.group_by(audit_table.c.subject)
+        with self.store.read() as connection:
+            rows = connection.execute(select(audit_table).where(audit_table.c.number.in_(numbers))).all()
+        return {row.subject: _event(row) for row in rows}
+
     def verify(self) -> ChainReport:
         """Check the whole chain and every governed row against it; tampering is a result, not an error.
 
@@ -198,6 +223,42 @@ class Audit:
             StoreError: the store cannot be read.
         """
         return verify_registry(self.store, self.signer.verifier, self.head_file)
+
+    def checkpoint(self, who: str = "") -> Checkpoint:
+        """Sign a Merkle root over everything up to now, and record that it was asked for."""
+        with self.change(who) as change:
+            row = change.append(change.actor, "checkpoint", "audit", "signed", {})
+            return checkpoint_in(change.connection, row.number, micros(change.at), self.signer)
+
+    def prove(self, number: int) -> Proof:
+        """The proof that one row is in the chain, under a checkpoint made now.
+
+        Raises:
+            UsageError: there is no such row.
+        """
+        found = self.events(number - 1, 1)
+        if not found or found[0].number != number:
+            raise UsageError(f"there is no audit row {number}", way_out="'bluegold audit log' lists them")
+        checkpoint = self.checkpoint()
+        with self.store.read() as connection:
+            return prove_in(connection, found[0], checkpoint)
+
+    def continues(self, older: Checkpoint) -> Checkpoint:
+        """A checkpoint made now, after it was shown to begin with exactly the rows of an older one.
+
+        Raises:
+            IntegrityError: the chain was cut or rewritten since, or the older checkpoint is not of this installation.
+        """
+        newer = self.checkpoint()
+        with self.store.read() as connection:
+            continues_in(connection, older, newer, self.signer.verifier)
+        return newer
+
+    def at_least(self) -> dt.datetime:
+        """Now, but never before the newest row: a clock that was put back does not take the chain back with it."""
+        with self.store.read() as connection:
+            newest = connection.execute(select(audit_head_table.c.at)).scalar() or 0
+        return from_micros(max(micros(now()), newest))
 
     def _sound_head(self, connection: Connection) -> Head:
         """The head, after it was held against its signature and the copy beside the key.

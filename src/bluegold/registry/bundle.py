@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from bluegold.core.errors import IntegrityError, RegistryError
-from bluegold.registry.predictors import FAMILIES, Predictor, load_predictor
+from bluegold.registry.predictors import FAMILIES, Predictor, Score, load_predictor
+from bluegold.registry.rule import DecisionRule
 from bluegold.security.artefact_scan import scan
 
 if TYPE_CHECKING:
@@ -19,38 +20,16 @@ __all__ = ["Bundle", "CanaryRecord", "DecisionFile", "DecisionRule", "load_bundl
 T = TypeVar("T")
 
 
-class DecisionRule(msgspec.Struct, frozen=True, kw_only=True):
-    """How a score becomes a decision.
-
-    Args:
-        positive_label: what a decision of True means, in words.
-        threshold: scores at or above it are positive.
-        group_by: a contract field whose value chooses its own threshold; empty for one threshold.
-        thresholds: group -> threshold; a group without one uses ``threshold``.
-
-    Example:
-        >>> rule = DecisionRule(positive_label="late", threshold=0.5, group_by="origin", thresholds={"EWR": 0.4})
-        >>> rule.decide(0.45, "EWR"), rule.decide(0.45, "JFK")
-        (True, False)
-    """
-
-    positive_label: str = "true"
-    threshold: float = 0.5
-    group_by: str = ""
-    thresholds: dict[str, float] = {}
-
-    def decide(self, score: float, group: str = "") -> bool:
-        """The decision on a score of a row of that group."""
-        return score >= (self.thresholds.get(group, self.threshold) if self.thresholds else self.threshold)
-
-
 class CanaryRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One known input with its known answer; ``vector`` is null where the matrix holds NaN."""
+    """One known input with its known answer; ``vector`` is null where the matrix holds NaN.
+
+    ``score`` is what the predictor says: a number, or one a class.
+    """
 
     id: str
     payload: dict[str, Any]
     vector: tuple[float | None, ...]
-    score: float
+    score: Score
 
     def matrix_row(self) -> list[float]:
         """The model's input as numbers, with NaN where nothing is known.

@@ -157,15 +157,15 @@ class Lifecycle:
     def history(
         self, model: str | None = None, at: dt.datetime | None = None, limit: int = 10_000
     ) -> tuple[StageChange, ...]:
-        """Every change of stage up to ``at`` (or now), oldest first; of one model when given."""
-        query = select(_changes.c.body).order_by(_changes.c.id).limit(limit)
+        """The newest ``limit`` changes of stage up to ``at`` (or now), oldest first; of one model when given."""
+        query = select(_changes.c.body).order_by(_changes.c.id.desc()).limit(limit)
         if model is not None:
             query = query.where(_changes.c.model == model)
         if at is not None:
             query = query.where(_changes.c.at <= micros(at))
         with self._audit.store.read() as connection:
             bodies = connection.execute(query).scalars().all()
-        return tuple(msgspec.json.decode(body, type=StageChange) for body in bodies)
+        return tuple(msgspec.json.decode(body, type=StageChange) for body in reversed(bodies))
 
     def previous(self, model: str) -> ModelVersion | None:
         """The archived version that was in production last: what a rollback goes back to."""

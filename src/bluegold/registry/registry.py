@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import TracebackType
 
-from bluegold.core.nouns import TrafficSplit
+from bluegold.core.errors import RegistryError
+from bluegold.core.nouns import ModelVersion, TrafficSplit
 from bluegold.core.settings import settings
 from bluegold.core.workspace import Workspace
 from bluegold.registry.approvals import Approvals
-from bluegold.registry.audit import Audit
+from bluegold.registry.audit import Audit, Change
 from bluegold.registry.gates import Gates
+from bluegold.registry.leases import Leases
 from bluegold.registry.lifecycle import Lifecycle
 from bluegold.registry.releases import Releases
 from bluegold.registry.restore import Restore
+from bluegold.registry.reviews import Reviews
 from bluegold.registry.traffic import Traffic
+from bluegold.registry.users import Users, renew
 from bluegold.registry.versions import Versions
 from bluegold.security.access import Access
+from bluegold.security.identities import Identities
+from bluegold.security.proof import Proof, presented_key
 from bluegold.security.signing import Signer
 from bluegold.stores.graph_relational import GraphRelational
 from bluegold.stores.protocols import ObjectStore, RelationalStore
@@ -35,8 +41,11 @@ class Registry:
         lifecycle: stages, and who was in production when.
         traffic: who answers now.
         approvals: consents.
+        reviews: comments and refusals.
+        users: who may be recognised here.
         gates: gate reports.
         releases: where each delivery stands.
+        leases: who may act now.
         audit: the hash chain.
         lineage: the graph from data, code and features to versions.
         restore: one step to the safe configuration.
@@ -51,28 +60,34 @@ class Registry:
         >>> registry.close()
     """
 
-    def __init__(self, store: RelationalStore, objects: ObjectStore, audit: Audit, access: Access) -> None:
+    def __init__(
+        self, store: RelationalStore, objects: ObjectStore, audit: Audit, access: Access, identities: Identities
+    ) -> None:
         self._store = store
         self._objects = objects
         self.actor = audit.actor
         self.access = access
         self.audit = audit
         self.versions = Versions(audit, objects, access)
-        self.approvals = Approvals(audit, self.versions, access)
+        self.reviews = Reviews(audit, self.versions, objects, access)
+        self.approvals = Approvals(audit, self.versions, self.reviews, access)
+        self.users = Users(audit, identities, access)
         self.lifecycle = Lifecycle(audit, self.versions, self.approvals, access)
         self.traffic = Traffic(audit, access)
         self.gates = Gates(audit, access)
         self.releases = Releases(audit, access)
+        self.leases = Leases(audit)
         self.restore = Restore(audit, self.versions, self.lifecycle, self.traffic, access)
         self.lineage = GraphRelational(store)
 
     @classmethod
-    def open(cls, workspace: Workspace, actor: str = "") -> Registry:
+    def open(cls, workspace: Workspace, actor: str = "", key: str = "") -> Registry:
         """Open the registry of a workspace; the first time, make it.
 
         Args:
             workspace: an existing workspace folder.
             actor: who acts where a call does not say otherwise; empty means the settings' actor.
+            key: proves it, once the workspace has users; empty means the settings' key, asked for at the first change.
 
         Raises:
             StoreError: a store cannot be opened.
@@ -84,7 +99,9 @@ class Registry:
         signer = Signer.open(workspace.keys)
         audit = Audit(store, signer, workspace.keys / "audit.head", actor or chosen.actor)
         audit.found()
-        return cls(store, objects, audit, Access.read(workspace.root / "access.json"))
+        identities = Identities.open(workspace)
+        proof = Proof(identities, lambda: key or presented_key(), lambda: renew(audit, identities))
+        return cls(store, objects, audit, Access.read(workspace.root / "access.json", proof), identities)
 
     def promote(self, ref: str, actor: str = "", reason: str = "", evidence: Sequence[str] = ()) -> TrafficSplit:
         """Make a version production and let it answer alone, in one transaction.
@@ -94,21 +111,40 @@ class Registry:
             AccessDenied: the actor may not promote it.
             IntegrityError: an artefact of the version does not verify; nothing was changed.
         """
-        version = self.versions.get(ref)
-        self.lifecycle.check(version.ref, "Production", actor or self.actor)
-        self.versions.artefacts(version.ref)
+        return self.promote_together((ref,), actor, reason, evidence)[0]
+
+    def promote_together(
+        self, refs: Sequence[str], actor: str = "", reason: str = "", evidence: Sequence[str] = ()
+    ) -> tuple[TrafficSplit, ...]:
+        """Make versions of several models production, all or none, in one transaction.
+
+        Raises:
+            RegistryError: two of them are of one model.
+            ForbiddenTransition: the stage table or missing approvals do not allow one of them; nothing was changed.
+            AccessDenied: the actor may not promote one of them.
+            IntegrityError: an artefact of one does not verify; nothing was changed.
+        """
+        versions = [self.versions.get(ref) for ref in refs]
+        if len({version.model for version in versions}) < len(versions):
+            raise RegistryError("two versions of one model cannot be promoted together", subject=", ".join(refs))
+        for version in versions:
+            self.lifecycle.check(version.ref, "Production", actor or self.actor)
+            self.versions.artefacts(version.ref)
         with self.audit.change(actor) as change:
-            self.lifecycle.move_in(change, version.ref, "Production", reason, evidence)
-            before = self.traffic.current_in(change.connection, version.model)
-            split = TrafficSplit(
-                model=version.model,
-                revision=0,
-                blue=version.ref,
-                sticky_by=before.sticky_by if before else "",
-                set_by=change.actor,
-                reason=reason,
-            )
-            return self.traffic.set_in(change, split)
+            return tuple(self._promote_in(change, version, reason, evidence) for version in versions)
+
+    def _promote_in(self, change: Change, version: ModelVersion, reason: str, evidence: Sequence[str]) -> TrafficSplit:
+        self.lifecycle.move_in(change, version.ref, "Production", reason, evidence)
+        before = self.traffic.current_in(change.connection, version.model)
+        split = TrafficSplit(
+            model=version.model,
+            revision=0,
+            blue=version.ref,
+            sticky_by=before.sticky_by if before else "",
+            set_by=change.actor,
+            reason=reason,
+        )
+        return self.traffic.set_in(change, split)
 
     def ping(self) -> None:
         """Prove that the stores answer; raises ``StoreError`` when one does not."""

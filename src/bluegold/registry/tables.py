@@ -11,24 +11,29 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text, text
 
-from bluegold.core.nouns import Approval, GateReport, ModelVersion, Noun, StageChange, TrafficSplit
+from bluegold.core.nouns import Approval, GateReport, ModelVersion, Noun, Review, StageChange, TrafficSplit
+from bluegold.security.identities import User
 
 __all__ = [
     "APPROVALS",
     "GATES",
     "GOVERNED",
     "RELEASES",
+    "REVIEWS",
     "STAGES",
     "TRAFFIC",
+    "USERS",
     "VERSIONS",
     "Governed",
     "Release",
     "audit_head_table",
     "audit_table",
+    "checkpoints_table",
     "from_micros",
     "metadata",
+    "metrics_table",
     "micros",
     "split_ref",
 ]
@@ -126,6 +131,32 @@ audit_head_table = Table(
     Column("signature", String, nullable=False),
 )
 
+#: Signed roots of the Merkle tree over the digests of the audit rows 1 to ``number``; ``block`` is the subtree of the
+#: last :data:`~bluegold.registry.checkpoints.BLOCK` rows where these end a block, else empty.
+checkpoints_table = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("number", Integer, nullable=False, unique=True),
+    Column("at", BigInteger, nullable=False),
+    Column("root", String(64), nullable=False),
+    Column("block", String(64), nullable=False),
+    Column("signature", String, nullable=False),
+)
+
+#: The metrics of every version, for searching; ``audit verify`` holds them against the versions.
+metrics_table = Table(
+    "version_metrics",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("model", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("value", Float(53), nullable=False),
+    Index("version_metrics_by_value", "name", "value"),
+    Index("version_metrics_by_version", "model", "version", "name", unique=True),
+)
+
 VERSIONS = Governed(
     _governed(
         "versions",
@@ -133,7 +164,12 @@ VERSIONS = Governed(
         Column("number", Integer, nullable=False),
         Column("stage", String, nullable=False),
         Column("digest", String(64), nullable=False),
+        Column("author", String, nullable=False, server_default=""),
+        Column("at", BigInteger, nullable=False, server_default="0"),
         Index("versions_by_name", "model", "number", unique=True),
+        Index("versions_by_version", "version", "model", unique=True),
+        Index("versions_by_author", "author", "id"),
+        Index("versions_by_time", "at"),
         Index("versions_by_digest", "model", "digest", unique=True),
         Index("versions_by_stage", "model", "stage"),
         Index(
@@ -145,7 +181,14 @@ VERSIONS = Governed(
         ),
     ),
     ModelVersion,
-    lambda v: {"model": v.model, "version": v.version, "number": int(v.version[1:]), "digest": v.digest},
+    lambda v: {
+        "model": v.model,
+        "version": v.version,
+        "number": int(v.version[1:]),
+        "digest": v.digest,
+        "author": v.author,
+        "at": micros(v.created_at),
+    },
 )
 
 STAGES = Governed(
@@ -155,6 +198,7 @@ STAGES = Governed(
         Column("from_stage", String, nullable=True),
         Column("to_stage", String, nullable=False),
         Column("at", BigInteger, nullable=False),
+        Index("stage_changes_of_model", "model", "id"),
         Index("stage_changes_into", "model", "to_stage", "id"),
         Index("stage_changes_out_of", "model", "version", "from_stage", "id"),
     ),
@@ -173,10 +217,28 @@ APPROVALS = Governed(
         "approvals",
         *_model_version(),
         Column("actor", String, nullable=False),
-        Index("one_approval_per_person", "model", "version", "actor", unique=True),
+        Index("approvals_by_version", "model", "version", "id"),
     ),
     Approval,
     lambda a: {"model": split_ref(a.ref)[0], "version": split_ref(a.ref)[1], "actor": a.actor},
+)
+
+REVIEWS = Governed(
+    _governed(
+        "reviews",
+        *_model_version(),
+        Column("actor", String, nullable=False),
+        Column("says", String, nullable=False),
+        Index("reviews_by_version", "model", "version", "id"),
+    ),
+    Review,
+    lambda r: {"model": split_ref(r.ref)[0], "version": split_ref(r.ref)[1], "actor": r.actor, "says": r.says},
+)
+
+USERS = Governed(
+    _governed("users", Column("name", String, nullable=False), Column("key", String, nullable=False)),
+    User,
+    lambda u: {"name": u.name, "key": u.key},
 )
 
 GATES = Governed(
@@ -222,5 +284,5 @@ RELEASES = Governed(
 
 #: Every governed table, by name.
 GOVERNED: dict[str, Governed] = {
-    str(kind.table.name): kind for kind in (VERSIONS, STAGES, APPROVALS, GATES, TRAFFIC, RELEASES)
+    str(kind.table.name): kind for kind in (VERSIONS, STAGES, APPROVALS, REVIEWS, GATES, TRAFFIC, RELEASES, USERS)
 }

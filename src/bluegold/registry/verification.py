@@ -1,8 +1,8 @@
 """Verification: any changed, removed, inserted or cut row of the registry is found and named.
 
-Five things are held against each other: the signature of the head in the database, the numbers and hashes of the
-chain, the second head beside the key, every governed row against its audit row, and the stage of every version
-against its last change.
+Seven things are held against each other: the signature of the head in the database, the numbers and hashes of the
+chain, the signed checkpoints along it, the second head beside the key, every governed row against its audit row, the
+stage of every version against its last change, and the searchable metrics against the versions.
 """
 
 from __future__ import annotations
@@ -15,12 +15,24 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from bluegold.core.errors import IntegrityError
-from bluegold.core.nouns import StageChange
+from bluegold.core.nouns import ModelVersion, StageChange
+from bluegold.registry.checkpoints import BLOCK, checkpoint_message
 from bluegold.registry.head import Head, chain_body, head_message, read_head, row_digest
-from bluegold.registry.tables import GOVERNED, STAGES, VERSIONS, Governed, audit_head_table, audit_table
+from bluegold.registry.schema import metric_rows
+from bluegold.registry.tables import (
+    GOVERNED,
+    STAGES,
+    VERSIONS,
+    Governed,
+    audit_head_table,
+    audit_table,
+    checkpoints_table,
+    metrics_table,
+)
 from bluegold.security.signing import Verifier
 from bluegold.stores.protocols import RelationalStore
 from bluegold.telemetry.chain import GENESIS, Link, verify
+from bluegold.telemetry.merkle import Frontier, leaf
 
 __all__ = ["ChainReport", "verify_registry"]
 
@@ -61,7 +73,8 @@ def verify_registry(store: RelationalStore, verifier: Verifier, head_file: Path)
         with store.read() as connection:
             head = _head(connection, verifier)
             claims: dict[int, tuple[str, str]] = {}
-            checked, digest, at_copy = _chain(connection, copy.number, claims)
+            points = _Points(connection, verifier)
+            checked, digest, at_copy = _chain(connection, copy.number, claims, points)
             if checked < head.number:
                 raise _Bad(f"audit row {checked + 1}", f"rows {checked + 1} to {head.number} were removed from the end")
             if checked > head.number:
@@ -77,7 +90,9 @@ def verify_registry(store: RelationalStore, verifier: Verifier, head_file: Path)
             if claims:
                 number, (table, _) = min(claims.items())
                 raise _Bad(f"{table} row of audit row {number}", "it was removed")
+            points.end()
             _stages(connection)
+            _metrics(connection)
     except _Bad as bad:
         return ChainReport(ok=False, checked=checked, first_bad=bad.name, why=bad.why)
     return ChainReport(ok=True, checked=checked)
@@ -102,21 +117,64 @@ def _head(connection: Connection, verifier: Verifier) -> Head:
     return head
 
 
-def _chain(connection: Connection, mark: int, claims: dict[int, tuple[str, str]]) -> tuple[int, str, str]:
+class _Points:
+    """The checkpoints along the chain, each held against the tree over the rows before it."""
+
+    def __init__(self, connection: Connection, verifier: Verifier) -> None:
+        query = select(checkpoints_table).order_by(checkpoints_table.c.number)
+        self._open = {row.number: row for row in connection.execute(query)}
+        self._verifier = verifier
+        self._frontier = Frontier(BLOCK.bit_length() - 1)
+
+    def pass_row(self, row: Any) -> None:
+        """Take one row of the chain into the tree."""
+        try:
+            self._frontier.append(leaf(bytes.fromhex(row.digest)))
+        except ValueError as error:
+            raise _Bad(f"audit row {row.number}", "its digest is none") from error
+        point = self._open.pop(row.number, None)
+        if point is None:
+            if row.number % BLOCK == 0 or row.action == "checkpoint":
+                raise _Bad(f"checkpoint of audit row {row.number}", "it was removed")
+            return
+        name = f"audit_checkpoints row {point.id}"
+        block = self._frontier.block.hex() if row.number % BLOCK == 0 else ""
+        try:
+            message = checkpoint_message(point.number, point.at, point.root)
+            self._verifier.verify(message, point.signature)
+        except IntegrityError as error:
+            raise _Bad(name, "its signature does not verify") from error
+        if point.root != self._frontier.root.hex():
+            raise _Bad(name, f"the audit rows up to {row.number} are not those it was signed for")
+        if point.block != block:
+            raise _Bad(name, "its column 'block' was changed")
+
+    def end(self) -> None:
+        """No checkpoint may stand for rows that are not there."""
+        if self._open:
+            number, point = min(self._open.items())
+            raise _Bad(f"audit_checkpoints row {point.id}", f"it stands for row {number}, which does not exist")
+
+
+def _chain(
+    connection: Connection, mark: int, claims: dict[int, tuple[str, str]], points: _Points
+) -> tuple[int, str, str]:
     """Walk the chain; collect what the rows claim about governed rows, and the digest at number ``mark``."""
     marked = [GENESIS]
 
     def links() -> Iterator[Link]:
         query = select(audit_table).order_by(audit_table.c.number).execution_options(yield_per=1000)
-        for expected, row in enumerate(connection.execute(query), start=1):
-            if row.number != expected:
-                raise _Bad(f"audit row {expected}", "it was removed")
-            details = _details(row)
-            if "row" in details:
-                claims[row.number] = (str(details.get("table")), str(details["row"]))
-            if row.number == mark:
-                marked[0] = row.digest
-            yield Link(f"audit row {row.number}", row.previous, chain_body(row), row.digest)
+        with connection.execute(query) as rows:  # closed early too: a server keeps a cursor open for it
+            for expected, row in enumerate(rows, start=1):
+                if row.number != expected:
+                    raise _Bad(f"audit row {expected}", "it was removed")
+                if '"row"' in row.details:
+                    details = _details(row)
+                    claims[row.number] = (str(details.get("table")), str(details.get("row")))
+                if row.number == mark:
+                    marked[0] = row.digest
+                yield Link(f"audit row {row.number}", row.previous, chain_body(row), row.digest)
+                points.pass_row(row)  # only once the row itself was found good
 
     checked, digest, broken = verify(links())
     if broken is not None:
@@ -134,14 +192,15 @@ def _details(row: Any) -> dict[str, Any]:
 def _governed(connection: Connection, kind: Governed, claims: dict[int, tuple[str, str]]) -> None:
     """Hold every row of one table against its audit row, and its search columns against its body."""
     query = select(kind.table).order_by(kind.table.c.id).execution_options(yield_per=1000)
-    for row in connection.execute(query):
-        name = f"{kind.table.name} row {row.id}"
-        if claims.pop(row.audit, None) != (kind.table.name, row_digest(row.body)):
-            raise _Bad(name, f"it is not what audit row {row.audit} recorded")
-        expected = kind.columns(msgspec.json.decode(row.body, type=kind.noun))
-        for column, value in expected.items():
-            if row._mapping[column] != value:
-                raise _Bad(name, f"its column '{column}' was changed")
+    with connection.execute(query) as rows:
+        for row in rows:
+            name = f"{kind.table.name} row {row.id}"
+            if claims.pop(row.audit, None) != (kind.table.name, row_digest(row.body)):
+                raise _Bad(name, f"it is not what audit row {row.audit} recorded")
+            expected = kind.columns(msgspec.json.decode(row.body, type=kind.noun))
+            for column, value in expected.items():
+                if row._mapping[column] != value:
+                    raise _Bad(name, f"its column '{column}' was changed")
 
 
 def _stages(connection: Connection) -> None:
@@ -152,3 +211,21 @@ def _stages(connection: Connection) -> None:
     for row in connection.execute(select(versions.c.id, versions.c.model, versions.c.version, versions.c.stage)):
         if stages.get(f"{row.model}:{row.version}") != row.stage:
             raise _Bad(f"versions row {row.id}", f"its stage '{row.stage}' is not that of its last recorded change")
+
+
+def _metrics(connection: Connection) -> None:
+    """The searchable metrics are those of the versions, no more and no fewer."""
+    there: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    query = select(metrics_table).order_by(metrics_table.c.model, metrics_table.c.version, metrics_table.c.name)
+    for row in connection.execute(query.execution_options(yield_per=1000)):
+        there.setdefault((row.model, row.version), []).append((row.name, row.value))
+    bodies = select(VERSIONS.table.c.id, VERSIONS.table.c.body).execution_options(yield_per=1000)
+    with connection.execute(bodies) as rows:
+        for row in rows:
+            version = msgspec.json.decode(row.body, type=ModelVersion)
+            expected = [(one["name"], one["value"]) for one in metric_rows(version)]
+            if sorted(there.pop((version.model, version.version), [])) != expected:
+                raise _Bad(f"version_metrics row of {version.ref}", "they are not the metrics it was registered with")
+    if there:
+        model, name = min(there)
+        raise _Bad(f"version_metrics row of {model}:{name}", "there is no such version")

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from bluegold.core.errors import IntegrityError, RegistryError, UnknownVersion
 from bluegold.core.nouns import Lineage, ModelVersion, Stage, StageChange
 from bluegold.registry.audit import Audit, Change
-from bluegold.registry.tables import STAGES, VERSIONS
+from bluegold.registry.schema import metric_rows
+from bluegold.registry.search import Search, search_in
+from bluegold.registry.tables import STAGES, VERSIONS, metrics_table
 from bluegold.security.access import Access
 from bluegold.security.artefact_scan import scan
 from bluegold.stores.graph_relational import GraphRelational
@@ -156,6 +158,16 @@ class Versions:
             rows = connection.execute(query.order_by(_table.c.id.desc()).limit(limit)).all()
         return tuple(version_of(row) for row in rows)
 
+    def search(self, wanted: Search, limit: int = 100) -> tuple[ModelVersion, ...]:
+        """Versions that meet every part of a search, newest first, at most ``limit``.
+
+        Raises:
+            UsageError: a part of the search makes no sense.
+        """
+        with self._store.read() as connection:
+            rows = connection.execute(search_in(wanted, limit)).all()
+        return tuple(version_of(row) for row in rows)
+
     def artefact(self, ref: str, name: str) -> bytes:
         """The content of one artefact, after signature and digest were verified.
 
@@ -223,6 +235,8 @@ def _next_name(connection: Connection, model: str) -> str:
 def _keep(change: Change, version: ModelVersion) -> None:
     """Write the version, its first stage and its lineage."""
     change.keep(VERSIONS, version, (version.author, "register", version.ref, version.digest), stage="Registered")
+    if rows := metric_rows(version):
+        change.connection.execute(insert(metrics_table), rows)
     first = StageChange(
         ref=version.ref,
         from_stage=None,

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
 from bluegold.core.errors import AccessDenied, DefinitionError
 
-__all__ = ["AUTOMATIC", "ROLES", "Access", "Action", "Role", "is_automatic", "require_other"]
+__all__ = ["AUTOMATIC", "ROLES", "Access", "Action", "Demand", "Proven", "Role", "is_automatic", "require_other"]
 
 Role = Literal[
+    "application",
     "automatic",
     "compliance officer",
     "data analyst",
@@ -25,21 +26,40 @@ Role = Literal[
     "security officer",
     "validator",
 ]
-Action = Literal["register", "gate", "release", "move", "traffic", "approve", "promote", "restore", "configure"]
+Action = Literal[
+    "register",
+    "gate",
+    "release",
+    "move",
+    "traffic",
+    "approve",
+    "review",
+    "promote",
+    "restore",
+    "configure",
+    "archive",
+    "predict",
+    "decisions",
+    "personal",
+]
 
 #: Name of the actor that is no person: the delivery controller and self-healing.
 AUTOMATIC = "automatic"
 
-#: role -> what it may change; everybody may read.
+#: role -> what it may do; who is known at all may read what is not personal.  ``predict``: ask for decisions and
+#: report outcomes; ``decisions``: read recorded decisions; ``personal``: see personal fields in them.
 ROLES: dict[Role, frozenset[Action]] = {
-    "automatic": frozenset({"gate", "release", "move", "traffic", "promote", "restore"}),
-    "compliance officer": frozenset({"approve", "restore"}),
-    "data analyst": frozenset({"register"}),
-    "developer": frozenset({"register", "gate", "release"}),
-    "operator": frozenset({"gate", "release", "move", "traffic", "promote", "restore", "configure"}),
+    "application": frozenset({"predict"}),
+    "automatic": frozenset({"gate", "release", "move", "traffic", "promote", "restore", "predict", "decisions"}),
+    "compliance officer": frozenset({"approve", "review", "restore", "archive", "decisions", "personal"}),
+    "data analyst": frozenset({"register", "review", "predict", "decisions", "personal"}),
+    "developer": frozenset({"register", "review", "gate", "release", "predict", "decisions"}),
+    "operator": frozenset(
+        {"gate", "release", "move", "traffic", "promote", "restore", "configure", "archive", "predict", "decisions"}
+    ),
     "reader": frozenset(),
-    "security officer": frozenset({"approve", "restore", "configure"}),
-    "validator": frozenset({"approve", "gate", "restore"}),
+    "security officer": frozenset({"approve", "review", "restore", "configure", "decisions"}),
+    "validator": frozenset({"approve", "review", "gate", "restore", "predict", "decisions"}),
 }
 
 
@@ -77,12 +97,35 @@ def require_other(author: str, actor: str, ref: str) -> None:
         )
 
 
+class Proven(Protocol):
+    """Somebody who proved who they are."""
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """What they are here."""
+        ...
+
+
+class Demand(Protocol):
+    """What asks for a proof of identity, where identities are known."""
+
+    @property
+    def required(self) -> bool:
+        """Whether a name alone is not enough."""
+        ...
+
+    def demand(self, actor: str) -> Proven:
+        """Whoever proves to be ``actor``; raises ``AccessDenied``."""
+        ...
+
+
 class Access:
     """Who has which roles.
 
     Args:
         assignments: actor -> roles.  Empty means an installation without assigned roles: every person may do
             everything, except approve their own work.  The automatic actor always has exactly its own role.
+        proof: asks for a key once identities are known; then the roles are the identity's, not the assigned ones.
 
     Example:
         >>> Access({"ada": ("developer",)}).require("ada", "approve")
@@ -91,20 +134,21 @@ class Access:
         bluegold.core.errors.AccessDenied: 'ada' may not approve: the roles of 'ada' are developer...
     """
 
-    def __init__(self, assignments: Mapping[str, tuple[Role, ...]] | None = None) -> None:
+    def __init__(self, assignments: Mapping[str, tuple[Role, ...]] | None = None, proof: Demand | None = None) -> None:
         self._assignments = dict(assignments or {})
+        self._proof = proof
 
     @classmethod
-    def read(cls, path: Path) -> Access:
+    def read(cls, path: Path, proof: Demand | None = None) -> Access:
         """Read ``access.json``, a map from actor to a list of roles; a missing file assigns nothing.
 
         Raises:
             DefinitionError: the file exists but is not such a map.
         """
         try:
-            return cls(msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[Role, ...]]))
+            return cls(msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[Role, ...]]), proof)
         except FileNotFoundError:
-            return cls()
+            return cls(proof=proof)
         except (OSError, msgspec.MsgspecError) as error:
             raise DefinitionError(
                 f"'{path}' does not say who may do what",
@@ -113,9 +157,15 @@ class Access:
             ) from error
 
     def roles(self, actor: str) -> tuple[Role, ...]:
-        """The roles of an actor, sorted."""
+        """The roles of an actor, sorted; where identities are known, those of the identity that proved itself.
+
+        Raises:
+            AccessDenied: a proof is asked for and does not hold.
+        """
         if is_automatic(actor):
             return ("automatic",)
+        if self._proof is not None and self._proof.required:
+            return self._proof.demand(actor).roles
         if not self._assignments:
             return tuple(sorted(role for role in ROLES if role != "automatic"))
         return tuple(sorted(self._assignments.get(actor, ("reader",))))

@@ -14,6 +14,8 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from bluegold.security.onnx_scan import scan_onnx
+
 __all__ = ["FORMATS", "scan"]
 
 _LARGEST = 2 * 1024**3
@@ -145,6 +147,7 @@ FORMATS: dict[str, Callable[[bytes], str]] = {
     ".csv": _text,
     ".json": _json,
     ".md": _text,
+    ".onnx": scan_onnx,
     ".parquet": _parquet,
     ".py": _python,
     ".svg": _svg,

@@ -46,6 +46,23 @@ class Verifier:
                 f"the public key '{path}' cannot be used", why=str(error), way_out="restore the keys folder"
             ) from error
 
+    @classmethod
+    def decode(cls, text: str) -> Verifier:
+        """The public key in base64, as :attr:`encoded` gives it.
+
+        Raises:
+            IntegrityError: it is none.
+        """
+        try:
+            return cls(Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True)))
+        except (binascii.Error, ValueError) as error:
+            raise IntegrityError("a public key cannot be used", why=str(error)) from error
+
+    @property
+    def encoded(self) -> str:
+        """The public key in base64: what others need to check this installation's signatures."""
+        return base64.b64encode(self._key.public_bytes_raw()).decode()
+
     def verify(self, data: bytes, signature: str) -> None:
         """Accept ``signature`` for ``data`` or raise.
 

@@ -1,11 +1,12 @@
 """Gate 2, feature: training and serving make identical features, distributed as the profile expects.
 
 The parity report must belong to exactly this feature program, and a sample is asked again here.  Drift is the
-population stability index against the training profile; its limit is each feature's own placebo, and never below
-0.5: a wrong unit or a broken join lies far above 1, while what a calm month does to the model is measured, on the
-same rows, by gates 1 and 6.  A feature that moves by more than 1 between stretches of the training data itself is
-seasonal: its index is shown and not judged, because on such data it raises nothing but false alarms.  A rise of
-missing or unknown values is judged for all.
+population stability index against the training profile.  Its limit is the feature's own placebo: twice what the
+index reaches between stretches of the training data itself, so a seasonal feature has a wide limit and a steady one
+the usual 0.2.  A feature that moved, beyond its limit or (when its limit is wide) beyond the usual one, is judged by
+the consequence: where it moved to, mean outcome and mean score must agree within five points.  An index above one
+and beyond twice the limit is another quantity altogether (a wrong unit, a broken join) and is refused as such.  A
+rise of missing or unknown values is judged for all.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import time
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from bluegold.core.nouns import GateReport, Measure
 from bluegold.delivery.candidate import Candidate
+from bluegold.delivery.moved import Gap, gap_where_moved
 from bluegold.delivery.reporting import judge, report, shown
 from bluegold.development.tables import matrix_of
-from bluegold.features.profile import Profile, drift
+from bluegold.features.profile import USUAL_LIMIT, FeatureProfile, Profile, drift
 
 __all__ = ["NAME", "check"]
 
@@ -28,8 +31,7 @@ NAME = "2 feature"
 _ROWS = 10_000
 _SAMPLE = 200
 _SHOWN = 5
-_LEAST_LIMIT = 0.5
-_SEASONAL = 2.0
+_ANOTHER = 1.0
 _MISSING_RISE = 0.05
 
 
@@ -105,34 +107,41 @@ def _drift(candidate: Candidate, matrix: np.ndarray) -> list[Measure]:
     found = drift(reference, matrix)
     if not found or not len(matrix):
         return [Measure(name="drift", value=None, limit=None, direction="<=", note="there is nothing to compare")]
-    limits = {name: max(reference.limits.get(name, 0.0), _LEAST_LIMIT) for name in found}
-    seasonal = {name: value for name, value in found.items() if limits[name] > _SEASONAL}
-    judged = sorted(set(found) - set(seasonal), key=lambda name: found[name] / limits[name], reverse=True)
-    measures = [
-        Measure(
-            name=f"drift of {name}",
-            value=found[name],
-            limit=limits[name],
-            direction="<=",
-            unit="PSI",
-            n=len(matrix),
-            verdict=judge(found[name], limits[name], "<="),
-        )
-        for name in judged[:_SHOWN]
-    ]
-    if len(judged) > _SHOWN:
-        measures.append(shown("features further inside their limit", float(len(judged) - _SHOWN)))
-    measures += [
-        shown(
-            f"drift of {name}",
-            value,
-            unit="PSI",
-            n=len(matrix),
-            note="moves as much between stretches of the training data: a season, not judged by this index",
-        )
-        for name, value in list(seasonal.items())[:_SHOWN]
-    ]
-    return [*measures, _missing(reference, matrix)]
+    limits = {name: max(reference.limits.get(name, 0.0), USUAL_LIMIT) for name in found}
+    moved = [one for one in reference.features if found[one.name] > USUAL_LIMIT]
+    gaps = _gaps(candidate, matrix, moved)
+    ranked = sorted(found, key=lambda name: (name in gaps, found[name] / limits[name]), reverse=True)
+    measures = [_moved(name, found[name], limits[name], gaps.get(name), len(matrix)) for name in ranked]
+    shown_here = [one for one in measures if one.verdict != "pass"] or measures[:_SHOWN]
+    if len(measures) > len(shown_here):
+        shown_here.append(shown("features further inside their limit", float(len(measures) - len(shown_here))))
+    return [*shown_here, _missing(reference, matrix)]
+
+
+def _gaps(candidate: Candidate, matrix: np.ndarray, moved: list[FeatureProfile]) -> dict[str, Gap | None]:
+    """The consequence of every move; None where the outcome is no yes or no."""
+    labels = candidate.holdout["y"]
+    if not moved or labels.dtype != pl.Boolean:
+        return dict.fromkeys((one.name for one in moved), None)
+    place = {name: index for index, name in enumerate(candidate.program.names)}
+    scores, outcomes = candidate.scores(matrix), labels.to_numpy()
+    return {one.name: gap_where_moved(one, matrix[:, place[one.name]], outcomes, scores) for one in moved}
+
+
+def _moved(name: str, value: float, limit: float, gap: Gap | None, n: int) -> Measure:
+    """One feature: inside its limit and harmless, or what the move has done."""
+    verdict, note = judge(value, limit, "<="), ""
+    if verdict == "fail" and value > max(_ANOTHER, 2.0 * limit):
+        note = "another quantity than in training: a wrong unit or a broken join?"
+    elif gap is not None and gap.n:
+        note = f"where it moved to, outcomes are {gap.value:+.3f} from the scores ({gap.n} rows)"
+        if gap.harmful:
+            verdict = "fail"
+        elif verdict == "fail":
+            verdict = "pass" if gap.harmless else "hold"
+    return Measure(
+        name=f"drift of {name}", value=value, limit=limit, direction="<=", unit="PSI", n=n, verdict=verdict, note=note
+    )
 
 
 def _missing(reference: Profile, matrix: np.ndarray) -> Measure:

@@ -1,8 +1,8 @@
 """Gate 5, security: signed, scanned, no known vulnerability, and the access rules hold when they are tried.
 
 The controls are attacked, not asserted: the author tries to approve, a pickle is offered, a signature is forged.
-Advisories come from an offline file in the workspace; a configured source that cannot be read is ``hold``, because
-a skipped audit is not a passed one.
+Advisories come from an offline source, a file or a folder that the plan names; a configured source that is missing,
+cannot be read or knows nothing is ``hold``, because a skipped audit is not a passed one.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def check(candidate: Candidate) -> GateReport:
         _holds("pickle under a model's name is refused", _offer_pickle),
         _holds("the author cannot approve", lambda: _approve(candidate, candidate.version.author)),
         _holds("the automatic actor cannot approve", lambda: _approve(candidate, AUTOMATIC)),
+        _holds("nobody without a name can promote", lambda: _nameless(candidate)),
+        _holds("no other user of the machine can read the signing key", lambda: _keys_are_private(candidate)),
     ]
     return report(NAME, candidate.ref, measures, started)
 
@@ -71,9 +73,13 @@ def _lineage(candidate: Candidate) -> Measure:
 
 def _advisories(candidate: Candidate) -> Measure:
     name = "known vulnerabilities in the environment"
-    path = candidate.workspace.root / SOURCE
-    if not path.exists():
-        return shown(name, None, note=f"not audited: no advisory source configured ({SOURCE} in the workspace)")
+    plan = candidate.plan.security
+    path = candidate.workspace.root / (plan.advisories or SOURCE)
+    if not plan.advisories and not path.exists():
+        note = f"not audited: no advisory source configured (security.advisories, or {SOURCE} in the workspace)"
+        if plan.without_advisories == "hold":
+            return Measure(name=name, value=None, limit=0.0, direction="<=", note=note)
+        return shown(name, None, note=note)
     if not candidate.has("environment.txt"):
         return Measure(name=name, value=None, limit=0.0, direction="<=", note="the version carries no environment.txt")
     known = Advisories.read(path)
@@ -87,7 +93,7 @@ def _advisories(candidate: Candidate) -> Measure:
         direction="<=",
         n=packages,
         verdict="fail" if hits else "pass" if packages else "hold",
-        note=", ".join(hits[:5]),
+        note=", ".join(hits[:5]) or f"{known.count} advisories read",
     )
 
 
@@ -110,3 +116,18 @@ def _approve(candidate: Candidate, actor: str) -> bool:
     except AccessDenied:
         return True
     return False
+
+
+def _nameless(candidate: Candidate) -> bool:
+    try:
+        candidate.registry.access.require("", "promote")
+    except AccessDenied:
+        return True
+    return False
+
+
+def _keys_are_private(candidate: Candidate) -> bool:
+    folder = candidate.workspace.keys
+    secrets = [path for path in folder.glob("*") if path.suffix in {".key", ".token"}]
+    closed = folder.stat().st_mode & 0o077 == 0
+    return bool(secrets) and (closed or all(path.stat().st_mode & 0o077 == 0 for path in secrets))

@@ -2,7 +2,9 @@
 
 Both versions decide on the same rows: the candidate's hold-out.  Overall the candidate must be shown *not* to lose
 more than the tolerated margin; in a slice it must not be shown *to* lose more (a small slice proves nothing, and
-the level is divided among the slices).
+the level is divided among the slices).  Beside it stands the suspicion of leakage, also for a first version: a
+candidate that knows the outcome beforehand would win every comparison here and lose in production.  For a predicted
+number the loss is the absolute error in units of the target's standard deviation.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ import polars as pl
 
 from bluegold.core.nouns import GateReport, Measure, Verdict
 from bluegold.delivery.candidate import Candidate, Subject
-from bluegold.delivery.comparison import Difference, accuracy_difference, auc_difference
+from bluegold.delivery.comparison import Difference, accuracy_difference, auc_difference, mean_difference
 from bluegold.delivery.features_of_blue import matrix_for
+from bluegold.delivery.leakage_check import leakage
 from bluegold.delivery.reporting import report, shown
 from bluegold.development.tables import decide, matrix_of
 
@@ -33,35 +36,45 @@ _MOST_SLICES = 24
 def check(candidate: Candidate) -> GateReport:
     """Compare the candidate with Blue on the candidate's hold-out."""
     started = time.monotonic()
-    if candidate.blue is None:
-        first = shown("Blue", None, note="cold start: no version is in production, so there is nothing to lose against")
-        return report(NAME, candidate.ref, (first,), started)
     if not candidate.has("holdout.parquet"):
         return report(NAME, candidate.ref, (), started)
+    return report(NAME, candidate.ref, [*_against_blue(candidate), *leakage(candidate)], started)
+
+
+def _against_blue(candidate: Candidate) -> list[Measure]:
+    if candidate.blue is None:
+        note = "cold start: no version is in production, so there is nothing to lose against"
+        return [shown("Blue", None, note=note)]
+    tasks = candidate.decision.rule.task, candidate.blue.decision.rule.task
+    if tasks[0] != tasks[1]:
+        return [Measure(name="accuracy against Blue", value=None, limit=None, note=f"Blue decides a {tasks[1]} target")]
     matrix, obstacle = matrix_for(candidate, candidate.blue)
     if matrix is None:
         why = f"{candidate.blue.ref} cannot be asked about this hold-out: {obstacle}"
-        return report(
-            NAME, candidate.ref, (Measure(name="accuracy against Blue", value=None, limit=None, note=why),), started
-        )
+        return [Measure(name="accuracy against Blue", value=None, limit=None, note=why)]
     table = candidate.holdout
-    labels = table["y"].to_numpy()
     gold = candidate.scores(matrix_of(table, candidate.program.names))
     blue = candidate.blue.scores(matrix)
     margin = candidate.plan.rollout.guardrails.quality_loss
-    right = [_right(one, scores, table) for one, scores in ((candidate, gold), (candidate.blue, blue))]
-    overall = accuracy_difference(right[0], right[1])
-    measures = [
-        _not_worse("accuracy against Blue", overall, margin),
-        _not_worse("AUC against Blue", auc_difference(labels, gold, blue), margin),
-        *_slices(candidate, right, margin),
-    ]
-    return report(NAME, candidate.ref, measures, started)
+    pair = _judged(candidate, gold, table), _judged(candidate.blue, blue, table)
+    if tasks[0] == "regression":
+        pair = pair[0] / candidate.decision.rule.scale, pair[1] / candidate.decision.rule.scale
+    what = "error" if tasks[0] == "regression" else "accuracy"
+    measures = [_not_worse(f"{what} against Blue", _difference(*pair), margin)]
+    if tasks[0] == "binary":
+        measures.append(_not_worse("AUC against Blue", auc_difference(table["y"].to_numpy(), gold, blue), margin))
+    return [*measures, *_slices(candidate, pair, margin)]
 
 
-def _right(subject: Subject, scores: np.ndarray, table: pl.DataFrame) -> np.ndarray:
-    right: np.ndarray = decide(subject.decision.rule, scores, table) == table["y"].to_numpy()
-    return right
+def _judged(subject: Subject, scores: np.ndarray, table: pl.DataFrame) -> np.ndarray:
+    """(n,) whether each decision was right; for numbers minus the absolute error: more is better for both."""
+    labels, decided = table["y"].to_numpy(), decide(subject.decision.rule, scores, table)
+    judged: np.ndarray = -np.abs(labels - decided) if subject.decision.rule.task == "regression" else labels == decided
+    return judged
+
+
+def _difference(gold: np.ndarray, blue: np.ndarray, z: float = 1.96) -> Difference:
+    return mean_difference(gold, blue, z) if gold.dtype.kind == "f" else accuracy_difference(gold, blue, z)
 
 
 def _not_worse(name: str, found: Difference, margin: float) -> Measure:
@@ -80,7 +93,7 @@ def _not_worse(name: str, found: Difference, margin: float) -> Measure:
     )
 
 
-def _slices(candidate: Candidate, right: list[np.ndarray], margin: float) -> list[Measure]:
+def _slices(candidate: Candidate, pair: tuple[np.ndarray, np.ndarray], margin: float) -> list[Measure]:
     """Each group of each protected attribute and of each small categorical field."""
     groups = _groups(candidate)
     if not groups:
@@ -88,11 +101,11 @@ def _slices(candidate: Candidate, right: list[np.ndarray], margin: float) -> lis
     z = NormalDist().inv_cdf(1.0 - _LEVEL / (2 * len(groups)))
     measures = []
     for name, rows in groups.items():
-        found = accuracy_difference(right[0][rows], right[1][rows], z)
+        found = _difference(pair[0][rows], pair[1][rows], z)
         lost = found.high < -margin
         measures.append(
             Measure(
-                name=f"accuracy where {name}",
+                name=f"{'error' if pair[0].dtype.kind == 'f' else 'accuracy'} where {name}",
                 value=found.value,
                 limit=-margin,
                 baseline=found.blue,

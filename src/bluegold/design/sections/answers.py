@@ -6,6 +6,7 @@ from bluegold.design.blocks import Block, Bullets, Diagram, Heading, Paragraph, 
 from bluegold.design.brief import Brief
 from bluegold.design.diagrams import label
 from bluegold.design.places import module_place
+from bluegold.design.workload import workload
 
 __all__ = ["risks", "write"]
 
@@ -80,7 +81,10 @@ def _honest(brief: Brief, answer: str) -> str:
 def _edges(brief: Brief) -> Table:
     facts, plan = brief.facts, brief.facts.plan
     notebooks = [found for found in facts.findings if found.path.endswith(".ipynb")]
-    cold = facts.history.production is None
+    known = workload(facts)
+    topology = brief.decision("topology")
+    cold = bool(known["cold_start"].value)
+    teams = known["teams"]
     first = next((change for change in facts.history.changes if change.to_stage == "Production"), None)
     owners = {stage.contract.owner for stage in (*facts.development, *facts.production)}
     cold_mark = (
@@ -97,14 +101,14 @@ def _edges(brief: Brief) -> Table:
         ("Notebook to production", bool(notebooks), f"notebooks become stages; feature code first {note}"),
         (
             "Several teams own stages",
-            len(owners) > 1,
+            None if teams.value is None else teams.value > 1,
             f"contracts name an owner for each stage ({', '.join(sorted(owners))}); feature code is where they meet "
             + brief.cites.cite(module_place("bluegold.production.contracts", "STAGES"), "owners of the stages"),
         ),
         (
             "Real-time and batch hybrid",
-            plan.topology == "hybrid",
-            "one definition drives requests, batches and streams " + brief.plan("topology", "topology"),
+            topology.option == "hybrid",
+            "one definition drives requests, batches and streams " + brief.ground(topology),
         ),
         (
             "Regulated",
@@ -120,9 +124,8 @@ def _edges(brief: Brief) -> Table:
         ),
         ("Greenfield", facts.greenfield, "phase 0 writes contract and plan first; the built-in runner is enough"),
     )
-    rows = tuple(
-        (f"**{name}**", "{{applies}}" if applies else "{{does not apply}}", answer) for name, applies, answer in cases
-    )
+    shown = {True: "{{applies}}", False: "{{does not apply}}", None: "{{open}}"}
+    rows = tuple((f"**{name}**", shown[applies], answer) for name, applies, answer in cases)
     return Table(caption="Edge cases of the method", head=("Case", "Here", "Answer"), rows=rows)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from bluegold.design.blocks import Block, Bullets, Callout, Diagram, Paragraph, Section, Tiles
+from bluegold.design.blocks import Block, Bullets, Callout, Diagram, Paragraph, Section, Table, Tiles
 from bluegold.design.brief import Brief
+from bluegold.design.decide import missing
 from bluegold.design.diagrams import CLASSES, label
-from bluegold.design.sections.s3_stores import shown_store
+from bluegold.design.sections.s3_stores import chosen
+from bluegold.design.workload import QUESTIONS, workload
 from bluegold.requirements.checklist import shown_value, totals
 
 __all__ = ["write"]
@@ -15,6 +17,7 @@ def write(brief: Brief) -> Section:
     """Write the section."""
     facts, say = brief.facts, brief.say
     blocks: list[Block] = [Paragraph(text=_what(brief)), Tiles(items=_tiles(brief)), _diagram(brief), _reading(brief)]
+    blocks += _inputs(brief)
     if facts.plan.regulated:
         blocks.append(
             Callout(
@@ -32,6 +35,37 @@ def write(brief: Brief) -> Section:
         )
         blocks.append(Callout(kind="note", text=text))
     return Section(anchor="overview", label="", title="Overview", blocks=tuple(blocks))
+
+
+def _inputs(brief: Brief) -> list[Block]:
+    """The workload facts that decisions weigh: stated, read from the code, or still to be said."""
+    facts, say = brief.facts, brief.say
+    rows = [
+        (
+            say(fact.says) if isinstance(fact.value, bool) else f"`{fact.name}` = {fact.value:g}",
+            f"`{fact.place}`",
+            f"{{{{{fact.tag}}}}} {brief.cites.cite(fact.place, fact.says, fact.tag)}",
+        )
+        for fact in workload(facts).values()
+        if fact.place and fact.value is not None and (fact.value or fact.tag == "explicit")
+    ]
+    blocks: list[Block] = []
+    if rows and not brief.executive:
+        blocks.append(
+            Table(caption="What the decisions weigh", head=("Fact", "Where it stands", "Certainty"), rows=tuple(rows))
+        )
+    open_facts = missing(facts) if facts.history.production is None else ()
+    asked = tuple(f"[{brief.needs_input}: {say(QUESTIONS[name])}] `workload.{name}`" for name in open_facts)
+    if asked:
+        mark = brief.cites.cite("architecture.yaml: workload", "facts that nobody stated yet", "open")
+        blocks.append(
+            Paragraph(
+                text=say("These facts would make decisions firmer, or change them; until then defaults hold:")
+                + f" {mark}"
+            )
+        )
+        blocks.append(Bullets(items=asked))
+    return blocks
 
 
 def _what(brief: Brief) -> str:
@@ -58,9 +92,9 @@ def _what(brief: Brief) -> str:
             "of it.",
             domain=facts.plan.domain,
             risk=facts.plan.risk,
-            topology=facts.plan.topology,
+            topology=brief.decision("topology").decision.choice,
         )
-        + f" {brief.plan('topology', 'topology')}"
+        + f" {brief.ground(brief.decision('topology'))}"
     )
 
 
@@ -101,8 +135,7 @@ def _diagram(brief: Brief) -> Diagram:
     facts = brief.facts
     version = facts.history.production
     blue = f"Blue<br/>{version.version}" if version else "Blue<br/>none yet"
-    stores = facts.plan.stores
-    registry = label(f"S4 Registry<br/>{shown_store(stores.relational)} + {shown_store(stores.object)}")
+    registry = label(f"S4 Registry<br/>{chosen(brief, 'relational')} + {chosen(brief, 'object')}")
     text = f"""flowchart LR
   data[("source data")]:::outside --> dev["S1 Development pipeline<br/>8 stages"]:::stage
   dev -- "signed version" --> reg[("{registry}")]:::store

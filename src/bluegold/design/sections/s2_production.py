@@ -7,6 +7,7 @@ from bluegold.design.brief import Brief
 from bluegold.design.diagrams import CLASSES, label
 from bluegold.design.places import module_place
 from bluegold.design.sections.s1_development import stage_table
+from bluegold.design.sections.s3_stores import chosen
 from bluegold.production.operations.modes import TRANSITIONS
 
 __all__ = ["write"]
@@ -95,11 +96,10 @@ def _diagram(brief: Brief) -> Diagram:
     now = traffic[-1] if traffic else None
     blue = label(f"Blue<br/>{now.blue.rpartition(':')[2]}") if now else "Blue"
     gold = label(f"Gold<br/>{now.gold.rpartition(':')[2]}") if now and now.gold else "Gold<br/>when released"
-    stores = brief.facts.plan.stores
     text = f"""flowchart LR
   client(["Client"]):::outside --> a["1 Data<br/>cleansing"]:::stage
   a --> b["2 Data<br/>transformation"]:::stage
-  online[("Online features<br/>{label(_kind(stores.key_value))}")]:::store --> b
+  online[("Online features<br/>{label(chosen(brief, "key_value") or "none")}")]:::store --> b
   b --> route{{"route<br/>by hash"}}:::gate
   subgraph EX["3 Model execution"]
     blue["{blue}"]:::blue
@@ -122,10 +122,6 @@ def _diagram(brief: Brief) -> Diagram:
         "registry's traffic split.",
         source=text,
     )
-
-
-def _kind(url: str) -> str:
-    return url.split("://", 1)[0]
 
 
 def _monitoring(brief: Brief) -> Table:

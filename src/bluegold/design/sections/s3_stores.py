@@ -66,6 +66,8 @@ def write(brief: Brief) -> Section:
         ),
         Heading(text="Selection", anchor="s3-selection"),
         _selection(brief),
+        Heading(text="Decisions of S3", anchor="s3-decisions"),
+        brief.decided("S3"),
         Heading(text="Comparison of the five kinds", anchor="s3-comparison"),
         comparison(brief),
         Heading(text="Across store borders", anchor="s3-across"),
@@ -81,8 +83,8 @@ def write(brief: Brief) -> Section:
 
 
 def chosen(brief: Brief, kind: Kind) -> str:
-    """What the plan puts behind a kind; empty when the system does without it."""
-    value = str(getattr(brief.facts.plan.stores, kind))
+    """What is decided for a kind of store; empty when the system does without it."""
+    value = brief.decision(kind).decision.choice
     return "" if value in {"", "none"} else value
 
 
@@ -102,20 +104,17 @@ def _selection(brief: Brief) -> Table:
     for kind, profile in PROFILES.items():
         value = chosen(brief, kind)
         why = plan.why.get(kind, "")
-        mark = brief.plan(f"stores.{kind}", f"{kind} store: {shown_store(value) or 'none'}")
+        mark = brief.ground(brief.decision(kind))
         if why:
             mark += " " + brief.plan(f"why.{kind}", f"why: {why}")
-        found = brief.facts.used(*(name.lower() for name in profile.technologies))
-        if found:
-            mark += " " + brief.cites.cite(f"{found[0].path}:{found[0].line}", f"{found[0].technology} is in use")
         rows.append(
             (
                 f"**{kind.replace('_', '-')}**",
-                f"`{shown_store(value)}`" if value else "not used",
-                WORKLOADS[kind] if value else f"no workload: {why or WORKLOADS[kind] + ' does not occur'}",
+                brief.say(value) if value else "not used",
+                _work(brief, kind, why, value),
                 profile.consistency,
                 profile.latency,
-                (why or profile.embedded) if value else "-",
+                brief.say(why or brief.decision(kind).decision.because) if value else "-",
                 mark,
             )
         )
@@ -124,6 +123,21 @@ def _selection(brief: Brief) -> Table:
         head=("Kind", "Choice", "Workload here", "Consistency", "Latency class", "Because", "Evidence"),
         rows=tuple(rows),
     )
+
+
+def _work(brief: Brief, kind: Kind, why: str, value: str) -> str:
+    """The workload of a kind of store here: what the architecture puts there, and what is there today."""
+    as_is = brief.facts.as_is
+    today = [
+        f"{held.technology}: {', '.join(brief.say(one) for one in held.holds)} "
+        + brief.cites.cite(held.places[0].cited, f"{held.technology} in use")
+        for held in (as_is.stores if as_is else ())
+        if held.kind == kind and held.holds
+    ]
+    said = brief.say("Today:") + f" {'; '.join(today)}" if today else ""
+    if value:
+        return f"{brief.say(WORKLOADS[kind])}. {said}".strip()
+    return f"{brief.say('no workload:')} {why or brief.say(brief.decision(kind).decision.because)}. {said}".strip()
 
 
 def comparison(brief: Brief) -> Table:

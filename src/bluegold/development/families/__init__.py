@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from bluegold.core.errors import DefinitionError
-from bluegold.development.families import lightgbm, logistic
+from bluegold.development.families import lightgbm, linear, logistic, through_onnx
 from bluegold.development.families.family import Family, Fitted, Training
 
 __all__ = ["FAMILIES", "Family", "Fitted", "Training", "family"]
 
 #: name in ``system.model(name)`` -> how it is trained
 FAMILIES: dict[str, Family] = {
+    "extra_trees": Family(
+        name="extra_trees", aliases={}, defaults=through_onnx.FOREST, fit=through_onnx.fit_extra_trees
+    ),
     "lightgbm": Family(name="lightgbm", aliases=lightgbm.ALIASES, defaults=lightgbm.DEFAULTS, fit=lightgbm.fit),
-    "logistic": Family(name="logistic", aliases=logistic.ALIASES, defaults=logistic.DEFAULTS, fit=logistic.fit),
+    "linear": Family(
+        name="linear", aliases=linear.ALIASES, defaults=linear.DEFAULTS, fit=linear.fit, tasks=("regression",)
+    ),
+    "logistic": Family(
+        name="logistic",
+        aliases=logistic.ALIASES,
+        defaults=logistic.DEFAULTS,
+        fit=logistic.fit,
+        tasks=("binary", "multiclass"),
+    ),
+    "neural_network": Family(
+        name="neural_network", aliases={}, defaults=through_onnx.NETWORK, fit=through_onnx.fit_network
+    ),
+    "random_forest": Family(
+        name="random_forest", aliases={}, defaults=through_onnx.FOREST, fit=through_onnx.fit_forest
+    ),
 }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from bluegold.core.errors import DefinitionError
 from bluegold.registry.predictors import Predictor
+from bluegold.registry.rule import DecisionRule, Task
 
 __all__ = ["Family", "Fitted", "Training"]
 
@@ -19,9 +20,10 @@ class Training:
 
     Args:
         matrix: (n, d) float64; categories as codes with -1 for unknown, NaN where a number is missing.
-        labels: (n,) booleans with both classes.
+        labels: (n,) booleans with both outcomes, positions of classes, or numbers.
         kinds: "number" or "category" per column.
         watch: another matrix and its labels, to stop in time; never learned from.
+        rule: the decision rule of the task, with the classes where there are several.
     """
 
     def __init__(
@@ -30,19 +32,23 @@ class Training:
         labels: np.ndarray,
         kinds: tuple[str, ...],
         watch: tuple[np.ndarray, np.ndarray] | None = None,
+        rule: DecisionRule | None = None,
     ) -> None:
         self.matrix, self.labels, self.kinds, self.watch = matrix, labels, kinds, watch
+        self.rule = rule or DecisionRule()
+        self.task = self.rule.task
 
     def take(self, rows: np.ndarray) -> Training:
         """The same with fewer rows."""
-        return Training(self.matrix[rows], self.labels[rows], self.kinds, self.watch)
+        return Training(self.matrix[rows], self.labels[rows], self.kinds, self.watch, self.rule)
 
 
 class Fitted(msgspec.Struct, frozen=True, kw_only=True):
-    """A trained model and the parameters that make it again without watching."""
+    """A trained model, the parameters that make it again without watching, and what is worth knowing of its format."""
 
     predictor: Predictor
     params: dict[str, Any]
+    facts: dict[str, Any] = {}
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,12 +59,14 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         aliases: other spellings of parameters.
         defaults: every parameter that may be given, with its default.
         fit: trains one model; the same arguments give the same model.
+        tasks: what it can learn.
     """
 
     name: str
     aliases: Mapping[str, str]
     defaults: Mapping[str, Any]
     fit: Callable[[Training, dict[str, Any], int], Fitted]
+    tasks: tuple[Task, ...] = ("binary", "multiclass", "regression")
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters: the given ones over the defaults.

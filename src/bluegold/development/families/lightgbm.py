@@ -42,6 +42,11 @@ ALIASES = {
     "eta": "learning_rate",
 }
 PATIENCE = 15
+OBJECTIVES = {
+    "binary": {"objective": "binary", "metric": "binary_logloss"},
+    "multiclass": {"objective": "multiclass", "metric": "multi_logloss"},
+    "regression": {"objective": "regression", "metric": "l2"},
+}
 
 
 def fit(training: Training, params: dict[str, Any], seed: int) -> Fitted:
@@ -58,8 +63,8 @@ def fit(training: Training, params: dict[str, Any], seed: int) -> Fitted:
     columns = [index for index, kind in enumerate(training.kinds) if kind == "category"]
     options = {
         **{key: value for key, value in params.items() if key != "num_iterations"},
-        "objective": "binary",
-        "metric": "binary_logloss",
+        **OBJECTIVES[training.task],
+        **({"num_class": len(training.rule.labels)} if training.task == "multiclass" else {}),
         "deterministic": True,
         "force_row_wise": True,
         "seed": seed,
@@ -76,6 +81,8 @@ def fit(training: Training, params: dict[str, Any], seed: int) -> Fitted:
         watched, callbacks = [], []
         if training.watch is not None:
             matrix, labels = training.watch
+            known = labels >= 0 if training.task == "multiclass" else slice(None)
+            matrix, labels = matrix[known], labels[known]
             watched = [rows.create_valid(_clean(matrix, columns), labels.astype(np.float32))]
             callbacks = [lightgbm.early_stopping(PATIENCE, verbose=False)]
         booster = lightgbm.train(

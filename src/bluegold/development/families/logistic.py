@@ -6,61 +6,28 @@ import warnings
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from bluegold.development.families.design import Design
 from bluegold.development.families.family import Fitted, Training
-from bluegold.registry.predictors.linear import CategoryTerm, LinearPredictor, NumberTerm
+from bluegold.registry.predictors.linear import LinearPredictor
+from bluegold.registry.predictors.softmax import SoftmaxPredictor
 
 __all__ = ["ALIASES", "DEFAULTS", "fit"]
 
 DEFAULTS: dict[str, Any] = {"C": 1.0, "max_iter": 200}
 ALIASES: dict[str, str] = {"c": "C"}
 
-
-class _Number:
-    """One number in the design matrix: its standardised value and, where values are missing, a mark."""
-
-    def __init__(self, column: np.ndarray) -> None:
-        known = column[np.isfinite(column)]
-        self.mean = float(known.mean()) if known.size else 0.0
-        spread = float(known.std()) if known.size else 0.0
-        self.scale = spread if spread > 0.0 else 1.0
-        gone = np.isnan(column)
-        scaled = np.where(gone, 0.0, (column - self.mean) / self.scale)
-        self.parts = [scaled[:, None], gone[:, None].astype(float)] if gone.any() else [scaled[:, None]]
-        self.width = len(self.parts)
-
-    def term(self, weights: np.ndarray) -> NumberTerm:
-        missing = float(weights[1]) if self.width > 1 else 0.0
-        return NumberTerm(mean=self.mean, scale=self.scale, weight=float(weights[0]), impute=self.mean, missing=missing)
-
-    def design(self) -> sparse.csr_matrix:
-        return sparse.csr_matrix(np.hstack(self.parts))
-
-
-class _Category:
-    """One category in the design matrix: a column for each code seen."""
-
-    def __init__(self, column: np.ndarray) -> None:
-        self.codes = np.where(np.isfinite(column) & (column >= 0), column, -1).astype(np.int64)
-        self.width = max(int(self.codes.max()) + 1, 1)
-
-    def term(self, weights: np.ndarray) -> CategoryTerm:
-        return CategoryTerm(weights=tuple(weights.tolist()))
-
-    def design(self) -> sparse.csr_matrix:
-        rows = np.nonzero(self.codes >= 0)[0]
-        ones = np.ones(rows.size)
-        return sparse.csr_matrix((ones, (rows, self.codes[rows])), shape=(self.codes.size, self.width))
+#: the margin of a class that the training rows do not show
+ABSENT = -30.0
 
 
 def fit(training: Training, params: dict[str, Any], seed: int) -> Fitted:
     """Train one model; it does not watch, because its parameters do not depend on when it stops.
 
     Args:
-        training: rows and labels.
+        training: rows and labels of two or more classes.
         params: all of :data:`DEFAULTS`.
         seed: unused by this solver, which makes no random choice; taken so that families are alike.
 
@@ -70,17 +37,24 @@ def fit(training: Training, params: dict[str, Any], seed: int) -> Fitted:
         >>> bool(fitted.predictor.score_row([3.0]) > 0.5)
         True
     """
-    columns = [
-        _Category(training.matrix[:, index]) if kind == "category" else _Number(training.matrix[:, index])
-        for index, kind in enumerate(training.kinds)
-    ]
-    design = sparse.hstack([column.design() for column in columns], format="csr")
+    design = Design(training)
     solver = LogisticRegression(C=float(params["C"]), max_iter=int(params["max_iter"]), tol=1e-4, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the search judges the result, not the last digit
-        solver.fit(design, training.labels)
-    terms, start = [], 0
-    for column in columns:
-        terms.append(column.term(solver.coef_[0, start : start + column.width]))
-        start += column.width
-    return Fitted(predictor=LinearPredictor(intercept=float(solver.intercept_[0]), terms=terms), params=dict(params))
+        solver.fit(design.rows, training.labels)
+    if training.task == "binary":
+        predictor = LinearPredictor(intercept=float(solver.intercept_[0]), terms=design.terms(solver.coef_[0]))
+        return Fitted(predictor=predictor, params=dict(params))
+    weights, intercepts = solver.coef_, solver.intercept_
+    if len(solver.classes_) == 2:  # scikit-learn gives the second class's margin only
+        weights, intercepts = np.vstack([0.0 * weights, weights]), np.concatenate([[0.0], intercepts])
+    place = {int(label): row for row, label in enumerate(solver.classes_)}
+    margins = [
+        LinearPredictor(
+            intercept=float(intercepts[place[label]]), terms=design.terms(weights[place[label]]), link="identity"
+        )
+        if label in place
+        else LinearPredictor(intercept=ABSENT, terms=design.terms(0.0 * weights[0]), link="identity")
+        for label in range(len(training.rule.labels))
+    ]
+    return Fitted(predictor=SoftmaxPredictor(margins), params=dict(params))

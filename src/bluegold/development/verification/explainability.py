@@ -2,8 +2,9 @@
 
 The score is the fidelity of a global surrogate (Craven & Shavlik 1996, *Extracting Tree-Structured
 Representations of Trained Networks*): the share of hold-out decisions that a decision tree of depth 5
-repeats.  Cohen's kappa stands beside it, because a rare class makes plain agreement easy; permutation
-importance (Breiman 2001) says which features carry the decisions.
+repeats; for predicted numbers the share of their variance that a regression tree of depth 5 explains.  Cohen's
+kappa stands beside it, because a rare class makes plain agreement easy; permutation importance (Breiman 2001) says
+which features carry the decisions.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from bluegold.core.nouns import Port, StageContract
+from bluegold.development.measures.regression import r2
 from bluegold.development.stage import StageContext
 from bluegold.development.tables import decide, matrix_of, model_of, rule_of, sample_rows
-from bluegold.development.verification.holdout import area_under_curve
+from bluegold.development.tasks import TaskKind, task_of
 from bluegold.features.specs import ProgramSpec
 
 __all__ = ["CONTRACT", "DEPTH", "READS", "kappa", "rules", "run", "surrogate"]
@@ -46,30 +48,31 @@ READS: tuple[str, ...] = ()
 
 
 def kappa(one: np.ndarray, other: np.ndarray) -> float:
-    """Cohen's kappa of two sets of yes/no decisions: agreement beyond chance.
+    """Cohen's kappa of two sets of decisions: agreement beyond chance.
 
     Example:
         >>> kappa(np.array([True, True, False, False]), np.array([True, False, False, False]))
         0.5
     """
     agree = float((one == other).mean())
-    chance = float(one.mean() * other.mean() + (1 - one.mean()) * (1 - other.mean()))
+    chance = float(sum((one == value).mean() * (other == value).mean() for value in np.unique(one)))
     return 1.0 if chance == 1.0 else (agree - chance) / (1 - chance)
 
 
-def surrogate(matrix: np.ndarray, decisions: np.ndarray, seed: int) -> DecisionTreeClassifier:
+def surrogate(matrix: np.ndarray, decisions: np.ndarray, seed: int) -> Any:
     """A depth-5 decision tree that imitates ``decisions``.
 
     Args:
         matrix: (n, d) float64; NaN travels its own way.
-        decisions: (n,) booleans of the model.
+        decisions: (n,) booleans, classes or numbers of the model.
         seed: breaks ties between equally good splits.
     """
-    tree = DecisionTreeClassifier(max_depth=DEPTH, min_samples_leaf=20, random_state=seed)
+    kind = DecisionTreeRegressor if decisions.dtype.kind == "f" else DecisionTreeClassifier
+    tree = kind(max_depth=DEPTH, min_samples_leaf=20, random_state=seed)
     return tree.fit(matrix.astype(np.float32), decisions)
 
 
-def rules(tree: DecisionTreeClassifier, program: ProgramSpec) -> list[str]:
+def rules(tree: Any, program: ProgramSpec) -> list[str]:
     """The upper part of a tree as sentences, one a branch, largest branch first.
 
     Args:
@@ -82,10 +85,9 @@ def rules(tree: DecisionTreeClassifier, program: ProgramSpec) -> list[str]:
     def walk(node: int, bounds: dict[int, tuple[float, float]], depth: int) -> None:
         left, right = int(inner.children_left[node]), int(inner.children_right[node])
         if left == right or depth == SHOWN_DEPTH:
-            share = float(inner.value[node][0][-1]) if len(tree.classes_) > 1 else float(tree.classes_[0])
             rows = int(inner.n_node_samples[node])
             when = " and ".join(_condition(program, column, *limits) for column, limits in bounds.items())
-            found.append((rows, f"{when or 'always'}: positive in {share:.1%} of {rows:,} rows"))
+            found.append((rows, f"{when or 'always'}: {_says(tree, node, rows)}"))
             return
         column, threshold = int(inner.feature[node]), float(inner.threshold[node])
         low, high = bounds.get(column, (-np.inf, np.inf))
@@ -94,6 +96,17 @@ def rules(tree: DecisionTreeClassifier, program: ProgramSpec) -> list[str]:
 
     walk(0, {}, 0)
     return [sentence for _, sentence in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _says(tree: Any, node: int, rows: int) -> str:
+    values = tree.tree_.value[node][0]
+    if not hasattr(tree, "classes_"):
+        return f"{values[0]:.4g} on average over {rows:,} rows"
+    if tree.classes_.dtype.kind == "b":
+        share = float(values[-1]) if len(tree.classes_) > 1 else float(tree.classes_[0])
+        return f"positive in {share:.1%} of {rows:,} rows"
+    best = int(np.argmax(values))
+    return f"'{tree.classes_[best]}' in {values[best]:.1%} of {rows:,} rows"
 
 
 def _condition(program: ProgramSpec, column: int, low: float, high: float) -> str:
@@ -113,20 +126,19 @@ def run(ctx: StageContext) -> dict[str, Any]:
     """Measure the surrogate's agreement and the features' importance."""
     program, choice = ctx.program(), ctx.take("choice")
     model, rule = model_of(choice, ctx.take("model")), rule_of(choice)
+    task = task_of(rule)
     learn = sample_rows(ctx.take("train"), LEARN_ROWS, ctx.seed)
     seen = matrix_of(learn, program.names)
-    tree = surrogate(seen, decide(rule, model.scores(seen), learn), ctx.seed)
+    tree = surrogate(seen, _plain(decide(rule, model.scores(seen), learn)), ctx.seed)
     held = ctx.take("holdout")
     matrix = matrix_of(held, program.names)
-    decided = decide(rule, model.scores(matrix), held)
-    said = tree.predict(matrix.astype(np.float32)).astype(bool)
+    decided = _plain(decide(rule, model.scores(matrix), held))
+    said = tree.predict(matrix.astype(np.float32)).astype(decided.dtype)
     few = sample_rows(held, IMPORTANCE_ROWS, ctx.seed)
-    importance = _importance(model, matrix_of(few, program.names), few["y"].to_numpy(), ctx.seed)
+    importance = _importance(task, model, matrix_of(few, program.names), task.encode(few["y"]), ctx.seed)
     return {
         "explainability": {
-            "explainability": float((said == decided).mean()),
-            "kappa": kappa(decided, said),
-            "majority_agreement": float(max(decided.mean(), 1 - decided.mean())),
+            **_fidelity(decided, said),
             "depth": int(tree.get_depth()),
             "leaves": int(tree.get_n_leaves()),
             "rules": rules(tree, program),
@@ -136,15 +148,31 @@ def run(ctx: StageContext) -> dict[str, Any]:
     }
 
 
-def _importance(model: Any, matrix: np.ndarray, labels: np.ndarray, seed: int) -> list[float]:
-    """Loss of area under the curve when one column is shuffled, for every column."""
-    if labels.all() or not labels.any():
+def _plain(decided: np.ndarray) -> np.ndarray:
+    return decided.astype(str) if decided.dtype == object else decided
+
+
+def _fidelity(decided: np.ndarray, said: np.ndarray) -> dict[str, Any]:
+    if decided.dtype.kind == "f":
+        return {"explainability": r2(decided, said), "measure": "variance of the predictions explained"}
+    _, counts = np.unique(decided, return_counts=True)
+    return {
+        "explainability": float((said == decided).mean()),
+        "measure": "agreement with the decisions",
+        "kappa": kappa(decided, said),
+        "majority_agreement": float(counts.max() / decided.size),
+    }
+
+
+def _importance(task: TaskKind, model: Any, matrix: np.ndarray, labels: np.ndarray, seed: int) -> list[float]:
+    """Loss of the (macro) area under the curve, or of R2, when one column is shuffled, for every column."""
+    if (labels == labels[0]).all():
         return [0.0] * matrix.shape[1]
-    base = area_under_curve(labels, model.scores(matrix))
+    base = task.goodness(labels, model.scores(matrix))
     order = np.random.default_rng(seed).permutation(matrix.shape[0])
     found = []
     for index in range(matrix.shape[1]):
         shuffled = matrix.copy()
         shuffled[:, index] = matrix[order, index]
-        found.append(base - area_under_curve(labels, model.scores(shuffled)))
+        found.append(base - task.goodness(labels, model.scores(shuffled)))
     return found

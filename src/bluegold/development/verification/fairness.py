@@ -17,6 +17,8 @@ import numpy as np
 import polars as pl
 
 from bluegold.core.nouns import Port, StageContract
+from bluegold.core.plan import Fairness
+from bluegold.development.measures.parity import error_parity, recall_parity
 from bluegold.development.stage import StageContext
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "CRITERIA",
     "GroupRates",
     "accuracy_parity",
+    "compare",
     "demographic_parity",
     "equal_opportunity",
     "equalised_odds",
@@ -170,22 +173,44 @@ def run(ctx: StageContext) -> dict[str, Any]:
     """Judge every protected attribute of the system on the hold-out decisions."""
     scores: pl.DataFrame = ctx.take("scores")
     plan = ctx.system.plan.fairness
-    attributes = {}
-    for name in ctx.system.protected:
-        groups = scores[name].cast(pl.String).fill_null("missing").to_numpy()
-        rates = group_rates(scores["y"].to_numpy(), scores["decided"].to_numpy(), groups)
-        attributes[name] = judge(rates, plan.criterion, plan.min_group)
+    attributes = {name: compare(scores, name, plan) for name in ctx.system.protected}
     judged = [a["parity"] for a in attributes.values()]
     complete = bool(judged) and all(parity is not None for parity in judged)
     return {
         "fairness": {
-            "criterion": plan.criterion,
+            "criterion": next((a["criterion"] for a in attributes.values()), plan.criterion),
             "fairness_parity": min(judged) if complete else None,
             "attributes": attributes,
             "thresholds_by": plan.thresholds_by,
             "note": "" if complete else _why_not(attributes),
         }
     }
+
+
+def compare(scores: pl.DataFrame, name: str, plan: Fairness) -> dict[str, Any]:
+    """Parity between the groups of one attribute, by the plan's criterion or what it means for the task.
+
+    Between several classes, equal opportunity is the parity of each class's recall, and the worst class counts; a
+    predicted number is judged by the parity of its mean absolute error.  Both are shown with every group.
+
+    Args:
+        scores: rows with ``y``, ``decided`` and the attribute.
+        name: the attribute.
+        plan: the fairness part of the plan.
+
+    Example:
+        >>> rows = pl.DataFrame({"y": [1.0, 2.0, 1.0, 2.0], "decided": [2.0, 3.0, 3.0, 2.0], "g": ["a", "a", "b", "b"]})
+        >>> compare(rows, "g", Fairness(min_group=1))["parity"]
+        100.0
+    """
+    labels, decided = scores["y"], scores["decided"]
+    groups = scores[name].cast(pl.String).fill_null("missing").to_numpy()
+    if labels.dtype == pl.Boolean:
+        return judge(group_rates(labels.to_numpy(), decided.to_numpy(), groups), plan.criterion, plan.min_group)
+    if labels.dtype == pl.String and plan.criterion != "accuracy_parity":
+        return recall_parity(labels.to_numpy(), decided.to_numpy(), groups, plan.min_group)
+    wrong = (labels != decided).cast(pl.Float64) if labels.dtype == pl.String else (labels - decided).abs()
+    return error_parity(wrong.to_numpy(), groups, plan.min_group, shares=labels.dtype == pl.String)
 
 
 def _why_not(attributes: dict[str, dict[str, Any]]) -> str:

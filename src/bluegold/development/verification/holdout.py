@@ -1,23 +1,21 @@
 """Model verification: how good is the model on rows it has never seen?
 
-Accuracy never stands alone: the share of the majority class and the balanced accuracy stand beside it.
-The calibration error is the expected calibration error over equally filled bins (Naeini, Cooper &
-Hauskrecht 2015; equal-mass bins after Nixon et al. 2019, *Measuring Calibration in Deep Learning*);
-intervals are Wilson's (1927) for shares and Hanley & McNeil's (1982) for the area under the curve.
+What is measured depends on the task; the measures are in :mod:`bluegold.development.measures`.
 """
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from bluegold.core.nouns import Port, StageContract
+from bluegold.development.measures.binary import area_under_curve, auc_error, calibration, quality, wilson
 from bluegold.development.plots import curve
 from bluegold.development.stage import StageContext
 from bluegold.development.tables import decide, matrix_of, model_of, rule_of
+from bluegold.development.tasks import task_of
 
 __all__ = ["CONTRACT", "READS", "area_under_curve", "auc_error", "calibration", "quality", "run", "wilson"]
 
@@ -40,128 +38,32 @@ CONTRACT = StageContract(
     requirements=("AP-7", "AP-8"),
 )
 READS: tuple[str, ...] = ()
-BINS = 15
-LEAST_IN_BIN = 30
-
-
-def area_under_curve(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve: the chance that a positive scores above a negative, ties half.
-
-    Args:
-        labels: (n,) booleans with both classes.
-        scores: (n,) floats.
-
-    Example:
-        >>> area_under_curve(np.array([True, False, True]), np.array([0.9, 0.1, 0.1]))
-        0.75
-    """
-    positives = np.sort(scores[labels])
-    negatives = np.sort(scores[~labels])
-    below = np.searchsorted(negatives, positives, side="left")
-    up_to = np.searchsorted(negatives, positives, side="right")
-    return float((below + up_to).sum() / (2.0 * positives.size * negatives.size))
-
-
-def auc_error(auc: float, positives: int, negatives: int) -> float:
-    """Standard error of an area under the curve (Hanley & McNeil 1982).
-
-    Example:
-        >>> round(auc_error(0.9, 100, 100), 4)
-        0.0226
-    """
-    one = auc / (2.0 - auc)
-    two = 2.0 * auc * auc / (1.0 + auc)
-    spread = auc * (1 - auc) + (positives - 1) * (one - auc * auc) + (negatives - 1) * (two - auc * auc)
-    return float(np.sqrt(max(spread, 0.0) / (positives * negatives)))
-
-
-def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Confidence interval of a share (Wilson 1927).
-
-    Example:
-        >>> [round(side, 3) for side in wilson(0.9, 100)]
-        [0.826, 0.945]
-    """
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return float(centre - half), float(centre + half)
-
-
-def calibration(
-    labels: np.ndarray, scores: np.ndarray, bins: int = BINS
-) -> tuple[float, list[tuple[float, float, int]]]:
-    """Expected calibration error and its bins.
-
-    Args:
-        labels: (n,) booleans.
-        scores: (n,) probabilities.
-        bins: number of equally filled bins; fewer when there are not 30 rows for each.
-
-    Returns:
-        The mean distance between score and observed share, and (mean score, observed share, n) of every bin.
-
-    Example:
-        >>> calibration(np.array([True, False]), np.array([0.5, 0.5]))[0]
-        0.0
-    """
-    order = np.argsort(scores, kind="stable")
-    found = []
-    edges = np.linspace(0, order.size, min(bins, max(order.size // LEAST_IN_BIN, 1)) + 1).astype(int)
-    for low, high in itertools.pairwise(edges):
-        rows = order[low:high]
-        found.append((float(scores[rows].mean()), float(labels[rows].mean()), int(rows.size)))
-    error = sum(n * abs(score - share) for score, share, n in found) / order.size
-    return error, found
-
-
-def quality(labels: np.ndarray, scores: np.ndarray, decided: np.ndarray) -> dict[str, Any]:
-    """Every quality measure of one set of scored rows.
-
-    Args:
-        labels: (n,) booleans with both classes.
-        scores: (n,) probabilities.
-        decided: (n,) booleans.
-    """
-    positives, n = int(labels.sum()), int(labels.size)
-    right = labels == decided
-    accuracy, auc = float(right.mean()), area_under_curve(labels, scores)
-    error, bins = calibration(labels, scores)
-    clipped = np.clip(scores, 1e-12, 1 - 1e-12)
-    return {
-        "n": n,
-        "positives": positives,
-        "accuracy": accuracy,
-        "accuracy_interval": wilson(accuracy, n),
-        "auc": auc,
-        "auc_standard_error": auc_error(auc, positives, n - positives),
-        "balanced_accuracy": float((right[labels].mean() + right[~labels].mean()) / 2),
-        "majority_class": max(positives, n - positives) / n,
-        "calibration_error": error,
-        "calibration_bins": bins,
-        "brier": float(np.mean((scores - labels) ** 2)),
-        "log_loss": float(-np.mean(np.where(labels, np.log(clipped), np.log(1 - clipped)))),
-        "confusion": {
-            "true_positive": int((labels & decided).sum()),
-            "false_positive": int((~labels & decided).sum()),
-            "true_negative": int((~labels & ~decided).sum()),
-            "false_negative": int((labels & ~decided).sum()),
-        },
-    }
 
 
 def run(ctx: StageContext) -> dict[str, Any]:
-    """Score the hold-out with the final model and its thresholds."""
+    """Score the hold-out with the final model and its decision rule."""
     program, choice, table = ctx.program(), ctx.take("choice"), ctx.take("holdout")
+    rule = rule_of(choice)
+    task = task_of(rule)
     scores = model_of(choice, ctx.take("model")).scores(matrix_of(table, program.names))
-    decided, labels = decide(rule_of(choice), scores, table), table["y"].to_numpy()
-    found = quality(labels, scores, decided)
+    decided, labels = decide(rule, scores, table), task.encode(table["y"])
+    found = {"task": task.name, **task.quality(labels, scores, table)}
     keep = [name for name in table.columns if not name.startswith("f:")]
-    scored = table.select(keep).with_columns(pl.Series("score", scores), pl.Series("decided", decided))
-    figures = {
-        "calibration": curve("Calibration on the hold-out", "mean score", "observed share", _line(found)),
-        "roc": curve("ROC curve on the hold-out", "false-positive rate", "true-positive rate", _roc(labels, scores)),
-    }
-    return {"scores": scored, "quality_holdout": found, "figures_holdout": figures}
+    behind = rule.answers(scores, [""] * table.height)[1]
+    said = pl.Series("decided", decided.tolist() if rule.task == "multiclass" else decided)
+    scored = table.select(keep).with_columns(pl.Series("score", behind), said)
+    return {"scores": scored, "quality_holdout": found, "figures_holdout": _figures(rule.task, labels, scores, found)}
+
+
+def _figures(task: str, labels: np.ndarray, scores: np.ndarray, found: dict[str, Any]) -> dict[str, str]:
+    line = _line(found)
+    if task == "regression":
+        return {"calibration": curve("Predictions on the hold-out", "mean prediction", "mean outcome", line)}
+    figures = {"calibration": curve("Calibration on the hold-out", "mean score", "observed share", line)}
+    if task == "binary":
+        points = _roc(labels, scores)
+        figures["roc"] = curve("ROC curve on the hold-out", "false-positive rate", "true-positive rate", points)
+    return figures
 
 
 def _line(found: dict[str, Any]) -> list[tuple[float, float]]:

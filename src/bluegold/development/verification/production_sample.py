@@ -14,8 +14,8 @@ import polars as pl
 
 from bluegold.core.nouns import Port, StageContract
 from bluegold.development.stage import StageContext
-from bluegold.development.tables import FEATURE, decide, matrix_of, model_of, rule_of
-from bluegold.development.verification.holdout import quality
+from bluegold.development.tables import FEATURE, matrix_of, model_of, rule_of
+from bluegold.development.tasks import task_of
 
 __all__ = ["CONTRACT", "LEAST", "READS", "run", "unavailable"]
 
@@ -65,12 +65,31 @@ def _judge(ctx: StageContext) -> dict[str, Any]:
     missing = [name for name in needed if name not in sample.columns]
     if missing:
         return unavailable(f"production was served with other features: {missing[0]} is not among them", sample.height)
+    rule = rule_of(choice)
     known = sample.filter(pl.col("y").is_not_null())
     if known.height < LEAST or known["y"].n_unique() < 2:
-        return unavailable(f"{known.height} outcomes are known, {LEAST} with both answers are needed", known.height)
+        return unavailable(f"{known.height} outcomes are known, {LEAST} of several kinds are needed", known.height)
+    task = task_of(rule)
     scores = model_of(choice, ctx.take("model")).scores(matrix_of(known, names))
-    found = quality(known["y"].to_numpy(), scores, decide(rule_of(choice), scores, known))
-    return _compare(found, ctx.take("quality_holdout"))
+    labels = task.encode(known["y"])
+    found, held = task.quality(labels, scores, known), ctx.take("quality_holdout")
+    return _numbers(rule.scale, found, held) if task.name == "regression" else _compare(found, held)
+
+
+def _numbers(scale: float, found: dict[str, Any], held: dict[str, Any]) -> dict[str, Any]:
+    """Mean absolute errors in units of the target's deviation, under the same tolerance."""
+    difference = (held["mae"] - found["mae"]) / scale
+    noise = np.sqrt(sum((q["rmse"] / scale) ** 2 / q["n"] for q in (found, held)))
+    return {
+        "verdict": "fail" if difference < -max(TOLERANCE, Z * float(noise)) else "pass",
+        "available": True,
+        "reason": f"mean absolute error {found['mae']:.4g} on production, {held['mae']:.4g} on the hold-out",
+        "n": found["n"],
+        **{name: found[name] for name in ("mae", "r2", "coverage")},
+        "holdout_mae": held["mae"],
+        "difference": difference,
+        "standard_error": float(noise),
+    }
 
 
 def _compare(found: dict[str, Any], held: dict[str, Any]) -> dict[str, Any]:

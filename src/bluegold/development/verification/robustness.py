@@ -1,7 +1,8 @@
 """Model verification: does a little noise on the inputs change what the model decides?
 
 Noise must stay plausible, or the check measures impossible rows instead of the model: integer columns
-stay integer, the zeros of zero-inflated columns stay zero, and no value leaves the observed range.
+stay integer, the zeros of zero-inflated columns stay zero, and no value leaves the observed range.  For a predicted
+number the change is that of the mean absolute error, in percent of the naive answer's error.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import numpy as np
 
 from bluegold.core.nouns import Port, StageContract
 from bluegold.development.stage import StageContext
-from bluegold.development.tables import decide, matrix_of, model_of, rule_of, sample_rows
+from bluegold.development.tables import matrix_of, model_of, rule_of, sample_rows
+from bluegold.development.tasks import TaskKind, task_of
 
 __all__ = ["CONTRACT", "ColumnNoise", "perturb", "run"]
 
@@ -93,21 +95,22 @@ def perturb(matrix: np.ndarray, kinds: tuple[str, ...], level: float, seed: int)
 
 
 def run(ctx: StageContext) -> dict[str, Any]:
-    """Measure the accuracy change at every noise level; the worst one is the measure."""
+    """Measure the change of accuracy (of error, for numbers) at every noise level; the worst one is the measure."""
     program, choice = ctx.program(), ctx.take("choice")
     table = sample_rows(ctx.take("holdout"), SAMPLE, ctx.seed)
-    matrix, labels = matrix_of(table, program.names), table["y"].to_numpy()
-    model, rule = model_of(choice, ctx.take("model")), rule_of(choice)
-    clean = float((decide(rule, model.scores(matrix), table) == labels).mean())
+    task, model = task_of(rule_of(choice)), model_of(choice, ctx.take("model"))
+    matrix, labels = matrix_of(table, program.names), task.encode(table["y"])
+    clean = float(task.error(labels, model.scores(matrix), table).mean())
+    naive = float(np.abs(labels - np.median(labels)).mean()) if task.name == "regression" else 0.0
     levels = []
     for level in LEVELS:
         noisy = perturb(matrix, program.kinds, level, ctx.seed)
-        accuracy = float((decide(rule, model.scores(noisy), table) == labels).mean())
+        error = float(task.error(labels, model.scores(noisy), table).mean())
         levels.append(
             {
                 "noise": level,
-                "accuracy": accuracy,
-                "change": 100.0 * (accuracy - clean) / clean if clean else 0.0,
+                _measured(task): error if task.name == "regression" else 1.0 - error,
+                "change": _change(clean, error, naive),
                 "cells_changed": _changed(matrix, noisy),
             }
         )
@@ -116,12 +119,22 @@ def run(ctx: StageContext) -> dict[str, Any]:
         "robustness": {
             "robustness_change": abs(worst["change"]),
             "signed_change": worst["change"],
-            "accuracy_without_noise": clean,
+            f"{_measured(task)}_without_noise": clean if task.name == "regression" else 1.0 - clean,
             "levels": levels,
             "n": table.height,
             "columns": _columns(matrix, program.names, program.kinds),
         }
     }
+
+
+def _measured(task: TaskKind) -> str:
+    return "error" if task.name == "regression" else "accuracy"
+
+
+def _change(clean: float, noisy: float, naive: float) -> float:
+    """Percent: of the accuracy without noise, or (where ``naive`` is given) of the naive answer's error."""
+    whole = naive or 1.0 - clean
+    return 100.0 * (clean - noisy) / whole if whole else 0.0
 
 
 def _changed(before: np.ndarray, after: np.ndarray) -> float:

@@ -27,17 +27,18 @@ def records(bench: Bench, count: int) -> list[DecisionRecord]:
     for number in range(count):
         known = bundle.canaries[number % len(bundle.canaries)]
         payload = msgspec.json.encode(known.payload)
+        value, score = bundle.decision.answer(known.score)
         found.append(
             DecisionRecord(
                 at=microseconds(),
                 model=model,
                 version=version,
                 color="blue",
-                value=bundle.decision.decide(known.score),
-                score=known.score,
+                value=value,
+                score=score,
                 request=f"probe-{number}",
                 entity=f"entity-{number % 1000}",
-                other=Other(color="gold", version=version, value=True, score=known.score),
+                other=Other(color="gold", version=version, value=value, score=score),
                 payload=msgspec.Raw(payload),
                 vector=list(known.vector),
                 input_digest=hashlib.sha256(payload).hexdigest(),

@@ -43,6 +43,11 @@ def holdout(bench: Bench) -> Holdout:
     """
     table = pl.read_parquet(bench.registry.versions.artefact(bench.version.ref, "holdout.parquet")).head(MOST_ROWS)
     matrix = matrix_of(table, bench.program.names)
+    if bench.bundle.decision.task != "binary":
+        raise NotMeasured(
+            f"{bench.version.ref} decides a {bench.bundle.decision.task} target, and this probe a yes or no",
+            way_out="read its report of gate 1, which measures that task on the same rows",
+        )
     labels = table["y"].to_numpy().astype(np.bool_)
     if not labels.any() or labels.all():
         raise NotMeasured(f"the hold-out of {bench.version.ref} holds one class only")

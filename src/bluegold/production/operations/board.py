@@ -3,6 +3,10 @@
 Each worker owns one slot of 8-byte cells and is its only writer, so reading needs no lock: a reader sees
 each cell before or after a change, never in between.  Counters outlive a restart of their worker, so the
 sum over the slots only ever grows; that is why the metrics are read from here instead of from one process.
+
+Every seat has a second slot, for the worker that is handing the seat over to its successor and still answers
+what has begun; behind those lies the slot of the worker that stands by.  The head of the file belongs to the
+supervisor and its deputy: their pulses, and what they were asked to do.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import enum
 import mmap
 import os
 import time
+from bisect import bisect_left
 from pathlib import Path
 
 import msgspec
@@ -19,7 +24,7 @@ import msgspec
 from bluegold.core.errors import ServingError
 from bluegold.core.workspace import write_atomic
 
-__all__ = ["BUCKETS_US", "Board", "Cell", "Slot", "State", "WorkerView"]
+__all__ = ["BUCKETS_US", "Board", "Cell", "Head", "Slot", "State", "WorkerView"]
 
 BUCKETS_US = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000)
 """Upper bounds of the latency histogram in microseconds; a last bucket counts what is slower."""
@@ -37,6 +42,25 @@ class State(enum.IntEnum):
     READY = 2
     DRAINING = 3
     DEGRADED = 4
+    STANDBY = 5
+
+
+class Head(enum.IntEnum):
+    """Meaning of the head's cells."""
+
+    MAGIC = 0
+    WORKERS = 1
+    LEADER = 2
+    LEADER_NS = 3
+    DEPUTY = 4
+    DEPUTY_NS = 5
+    RELOADS_ASKED = 6
+    RELOADS_DONE = 7
+    STOP_ASKED = 8
+    STOPPED = 9
+    TAKEOVERS = 10
+    EDGE = 11
+    SENTINEL = 12
 
 
 class Cell(enum.IntEnum):
@@ -49,6 +73,7 @@ class Cell(enum.IntEnum):
     STATE = 4
     RESTARTS = 5
     SUSPECTED = 6
+    UNRECORDED_NS = 7
     REQUESTS = 8
     REFUSED = 9
     FAILED = 10
@@ -60,10 +85,26 @@ class Cell(enum.IntEnum):
     OUTCOMES = 16
     LATENCY_SUM_US = 17
     LATENCY = 18
+    SEAT = 38
+    SOCKET = 39
+    LOG = 40
+    LOADING = 41
+    SHED = 42
+    RETRIED = 43
+    DOUBTED_NS = 45
+    LOST_NS = 46
+    READY_NS = 47
+
+
+_LATENCY = int(Cell.LATENCY)
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker as the board shows it.  ``revision`` is the traffic revision it serves, -1 before the first."""
+    """One worker as the board shows it.
+
+    ``revision`` is the traffic revision it serves, -1 before the first; ``records`` says whether decisions can be
+    made durable, without which none is answered.
+    """
 
     worker: int
     pid: int
@@ -73,6 +114,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int
     requests: int
     failed: int
+    records: bool = True
 
 
 class Slot:
@@ -95,12 +137,7 @@ class Slot:
     def observe(self, microseconds: int) -> None:
         """Count one latency into the histogram."""
         self._cells[Cell.LATENCY_SUM_US] += microseconds
-        index = 0
-        for limit in BUCKETS_US:
-            if microseconds <= limit:
-                break
-            index += 1
-        self._cells[Cell.LATENCY + index] += 1
+        self._cells[_LATENCY + bisect_left(BUCKETS_US, microseconds)] += 1
 
     def beat(self) -> None:
         """Show that the event loop still turns."""
@@ -110,12 +147,18 @@ class Slot:
         """Take the slot for a new process; counters go on, pulse and revision begin again."""
         self._cells[Cell.REVISION] = -1
         self._cells[Cell.STATE] = State.STARTING
+        self._cells[Cell.UNRECORDED_NS] = self._cells[Cell.LOADING] = self._cells[Cell.SUSPECTED] = 0
         self._cells[Cell.STARTED_NS] = self._cells[Cell.HEARTBEAT_NS] = time.monotonic_ns()
         self._cells[Cell.PID] = pid
 
     def histogram(self) -> tuple[int, ...]:
         """Counts per latency bucket, the last one for everything slower than the last bound."""
         return tuple(self._cells[Cell.LATENCY : Cell.LATENCY + len(BUCKETS_US) + 1])
+
+
+def _places(workers: int) -> int:
+    """The head, two slots a seat, and the standby's."""
+    return 2 + 2 * workers
 
 
 class Board:
@@ -140,27 +183,45 @@ class Board:
             ) from error
         whole = len(self._map) - len(self._map) % 8
         self._cells = memoryview(self._map)[:whole].cast("q")
-        if whole < _BYTES or self._cells[0] != _MAGIC or len(self._map) != _BYTES * (1 + self._cells[1]):
+        if whole < _BYTES or self._cells[0] != _MAGIC or len(self._map) != _BYTES * _places(self._cells[1]):
             raise ServingError(f"'{path}' is not a board", way_out="stop the server, remove the file, start it again")
-        self.workers = int(self._cells[1])
+        self.workers = int(self._cells[Head.WORKERS])
 
     @classmethod
     def create(cls, path: Path, workers: int) -> Board:
         """Make an empty board for that many workers, replacing an old one."""
-        head = memoryview(bytearray(_BYTES * (1 + workers))).cast("q")
-        head[0], head[1], head[2] = _MAGIC, workers, os.getpid()
+        head = memoryview(bytearray(_BYTES * _places(workers))).cast("q")
+        head[Head.MAGIC], head[Head.WORKERS], head[Head.LEADER] = _MAGIC, workers, os.getpid()
+        head[Head.LEADER_NS] = time.monotonic_ns()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, head.tobytes())
         return cls(path)
 
+    def __getitem__(self, cell: Head) -> int:
+        return int(self._cells[cell])
+
+    def __setitem__(self, cell: Head, value: int) -> None:
+        self._cells[cell] = value
+
     def slot(self, worker: int) -> Slot:
         """The slot of one worker, 0 to ``workers - 1``."""
-        start = _CELLS * (1 + worker)
-        return Slot(self._cells[start : start + _CELLS], worker)
+        return self._slot(worker, worker)
+
+    def leaving(self, worker: int) -> Slot:
+        """Where the worker shows itself that has handed over this seat and still answers what has begun."""
+        return self._slot(self.workers + worker, worker)
+
+    def standby(self) -> Slot:
+        """The slot of the worker that is ready to take any seat."""
+        return self._slot(2 * self.workers, self.workers)
 
     def slots(self) -> tuple[Slot, ...]:
-        """All slots in order."""
+        """The slots of all seats in order."""
         return tuple(self.slot(worker) for worker in range(self.workers))
+
+    def _slot(self, place: int, number: int) -> Slot:
+        start = _CELLS * (1 + place)
+        return Slot(self._cells[start : start + _CELLS], number)
 
     def views(self) -> tuple[WorkerView, ...]:
         """What every worker is doing at this moment."""
@@ -175,6 +236,7 @@ class Board:
                 restarts=slot[Cell.RESTARTS],
                 requests=slot[Cell.REQUESTS],
                 failed=slot[Cell.FAILED],
+                records=not slot[Cell.UNRECORDED_NS],
             )
             for slot in self.slots()
         )

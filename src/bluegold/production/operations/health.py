@@ -15,7 +15,7 @@ from bluegold.production.operations.board import BUCKETS_US, Board, Cell, State,
 from bluegold.production.operations.modes import Mode, mode_for
 from bluegold.registry.registry import Registry
 
-__all__ = ["Health", "Rollout", "health", "metrics", "rollout"]
+__all__ = ["Health", "Rollout", "health", "metrics", "rollout", "shown"]
 
 PULSE_MS = 500.0
 """A worker whose event loop has not shown a pulse for so long counts as not answering."""
@@ -23,6 +23,7 @@ PULSE_MS = 500.0
 _COUNTERS = (
     (Cell.REQUESTS, "requests", "HTTP requests answered, of any kind"),
     (Cell.REFUSED, "requests_refused", "HTTP requests refused because of what the client sent (4xx)"),
+    (Cell.SHED, "requests_shed", "HTTP requests refused because too much was under way (503)"),
     (Cell.FAILED, "requests_failed", "HTTP requests that failed on this side (5xx)"),
     (Cell.DECISIONS, "decisions", "decisions answered and durably recorded"),
     (Cell.GOLD_DECISIONS, "gold_decisions", "decisions answered by Gold"),
@@ -30,6 +31,7 @@ _COUNTERS = (
     (Cell.KNOWN_ANSWERS, "known_answers", "known-answer canary records asked"),
     (Cell.WRONG_ANSWERS, "known_answers_wrong", "known-answer canary records answered wrongly"),
     (Cell.OUTCOMES, "outcomes", "outcomes recorded"),
+    (Cell.RETRIED, "requests_repeated", "requests answered with the decision of a worker that died before it could"),
     (Cell.RESTARTS, "worker_restarts", "restarts of the worker process"),
 )
 
@@ -61,15 +63,28 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
 
 def health(board: Board, registry: Registry, model: str) -> Health:
     """Look at every worker's pulse and at the split that is asked for."""
-    views = board.views()
-    trouble = ""
-    split = None
     try:
-        split = registry.traffic.current(model)
+        return shown(board, model, registry.traffic.current(model), "")
     except BluegoldError as error:
-        trouble = f"the registry does not answer, the last configuration goes on: {error}"
+        return shown(board, model, None, str(error))
+
+
+def shown(board: Board, model: str, split: TrafficSplit | None, unread: str) -> Health:
+    """As :func:`health`, for a split that was read already.
+
+    Args:
+        board: the board.
+        model: the model.
+        split: the split that is asked for, as far as it is known.
+        unread: why it could not be read now; empty when it could.
+    """
+    views = board.views()
+    trouble = f"the registry does not answer, the last configuration goes on: {unread}" if unread else ""
     revision = split.revision if split else -1
-    alive = [view for view in views if view.state in {"ready", "degraded"} and view.heartbeat_age_ms <= PULSE_MS]
+    mute = [str(view.worker) for view in views if not view.records]
+    if mute:
+        trouble += f"{'; ' if trouble else ''}worker {', '.join(mute)} cannot record decisions, so it gives none"
+    alive = [view for view in views if _answers(view)]
     degraded = len(alive) < len(views) or any(view.state == "degraded" for view in views) or bool(trouble)
     mode: Mode = mode_for(split.mode) if split else "learning"
     return Health(
@@ -83,6 +98,10 @@ def health(board: Board, registry: Registry, model: str) -> Health:
         workers=views,
         problem=trouble,
     )
+
+
+def _answers(view: WorkerView) -> bool:
+    return view.state in {"ready", "degraded"} and view.heartbeat_age_ms <= PULSE_MS and view.records
 
 
 def rollout(board: Board, registry: Registry, model: str) -> Rollout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import time
 from collections.abc import Sequence
 
@@ -42,7 +43,8 @@ def ask(
 ) -> KnownAnswers:
     """Ask each worker each record.
 
-    The kernel spreads connections over the workers, so connections are opened until every worker was met.
+    The kernel spreads connections over the workers, so connections are opened until every worker was met; behind
+    an edge every worker has a port of its own.
 
     Args:
         endpoint: the server.
@@ -58,8 +60,10 @@ def ask(
     met: set[int] = set()
     wrong: list[str] = []
     asked, version = 0, ""
+    ports = itertools.cycle(endpoint.direct or (endpoint.port,))
     while len(met) < endpoint.workers and records and time.perf_counter() - began < timeout:
-        connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=timeout)
+        host = "127.0.0.1" if endpoint.direct else endpoint.host
+        connection = http.client.HTTPConnection(host, next(ports), timeout=timeout)
         try:
             for index, record in enumerate(records):
                 answer = _ask_one(connection, token, record.id, color)

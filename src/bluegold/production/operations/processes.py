@@ -27,6 +27,8 @@ START_S = 30.0
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where a server answers.  ``pid`` is its supervisor (or the pinned worker itself).
 
+    ``direct`` are the loopback ports of the single workers, where an edge stands before them.
+
     Example:
         >>> Endpoint(host="127.0.0.1", port=8080, pid=1, model="m", workers=2, board="run/board").url
         'http://127.0.0.1:8080'
@@ -38,6 +40,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     workers: int
     board: str
+    direct: tuple[int, ...] = ()
 
     @property
     def url(self) -> str:
@@ -46,11 +49,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return f"http://{host}:{self.port}"
 
 
-def start_worker(config: WorkerConfig, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a worker process; it inherits its listening socket and nothing else."""
+def start_worker(config: WorkerConfig, log: IO[bytes], listeners: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+    """Start a worker process; it inherits its listening socket (a standby: all of them) and nothing else."""
     return subprocess.Popen(
         config.arguments(),
-        pass_fds=(config.fd,),
+        pass_fds=[fd for fd in (config.fd, *listeners) if fd >= 0],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

@@ -21,13 +21,26 @@ import msgspec
 
 from bluegold.core.errors import BluegoldError, ServingError, WorkspaceError
 from bluegold.core.workspace import Workspace, write_atomic
-from bluegold.production.operations.board import Board
+from bluegold.production.operations.board import Board, Head
+from bluegold.production.operations.companions import Companion
+from bluegold.production.operations.deputy import is_needed
+from bluegold.production.operations.edge import EdgeConfig
 from bluegold.production.operations.guard import Guard
 from bluegold.production.operations.processes import Endpoint, end, last_words, wait_ready
+from bluegold.production.operations.sentinel_config import SentinelConfig
+from bluegold.production.operations.server_config import ServerConfig
+from bluegold.production.operations.watched import alive
 from bluegold.production.server import listen
 from bluegold.telemetry.log import Log, configure
 
-__all__ = ["Supervisor", "main", "run", "running"]
+__all__ = ["Supervisor", "main", "reload", "run", "running", "sockets", "stop"]
+
+_LOG = Log("supervisor")
+
+STOP_S = 15.0
+TAKEOVER_S = 1.0
+DEPUTY_AFTER_S = 0.2
+SENTINEL_AFTER_S = 1.0
 
 
 class Supervisor:
@@ -47,12 +60,13 @@ class Supervisor:
     """
 
     def __init__(
-        self, workspace: Workspace, model: str, port: int = 0, workers: int = 2, host: str = "127.0.0.1"
+        self, workspace: Workspace, model: str, port: int = 0, workers: int = 2, host: str = "127.0.0.1", *options: str
     ) -> None:
         self._workspace = workspace
         self._log = workspace.run / "supervisor.log"
-        self._options = ["--model", model, "--port", str(port), "--workers", str(workers), "--host", host]
+        self._options = ["--model", model, "--port", str(port), "--workers", str(workers), "--host", host, *options]
         self._process: subprocess.Popen[bytes] | None = None
+        self._serves = False
 
     def start(self, timeout: float = 30.0) -> Endpoint:
         """Start and wait until every worker serves; the server ends with this process.
@@ -67,6 +81,7 @@ class Supervisor:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             endpoint = self._appear(time.monotonic() + timeout)
+            self._serves = True
             wait_ready(Board(Path(endpoint.board)), self._process, self._log, timeout)
         except BaseException:
             self.stop()
@@ -74,10 +89,13 @@ class Supervisor:
         return endpoint
 
     def stop(self) -> None:
-        """Drain and end; stopping twice is fine."""
-        if self._process is not None:
-            end(self._process, timeout=15.0)
-            self._process = None
+        """Drain and end, whoever leads the server by now; stopping twice is fine."""
+        if self._process is None:
+            return
+        if self._serves:
+            stop(self._workspace)
+        end(self._process, timeout=STOP_S)
+        self._process = None
 
     def __enter__(self) -> Endpoint:
         return self.start()
@@ -102,55 +120,123 @@ class Supervisor:
 
 
 def running(workspace: Workspace) -> Endpoint | None:
-    """The server that serves this workspace now, or None."""
-    try:
-        with (workspace.run / "supervisor.lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # whoever gets it: nobody is serving
-        return None
-    except BlockingIOError:
-        pass
-    except OSError:
-        return None
+    """The server that serves this workspace now, or None.  While a deputy takes over, it is waited for."""
+    deadline = time.monotonic() + TAKEOVER_S
+    while not _is_led(workspace):
+        board = _board(workspace)
+        if board is None or board[Head.STOPPED] or not alive(board[Head.DEPUTY]) or time.monotonic() > deadline:
+            return None
+        time.sleep(0.005)
     try:
         return msgspec.json.decode((workspace.run / "supervisor.json").read_bytes(), type=Endpoint)
     except (OSError, msgspec.DecodeError):
         return None
 
 
+def _is_led(workspace: Workspace) -> bool:
+    """Whether a supervisor holds the lock of this workspace."""
+    try:
+        with (workspace.run / "supervisor.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # whoever gets it: nobody is serving
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _board(workspace: Workspace) -> Board | None:
+    try:
+        return Board(workspace.run / "board")
+    except ServingError:
+        return None
+
+
+def stop(workspace: Workspace, timeout: float = STOP_S) -> bool:
+    """Stop the server of a workspace, whichever supervisor leads it, and wait until it has drained.
+
+    Returns:
+        whether it ended by itself within ``timeout`` seconds; otherwise its supervisors were ended.
+    """
+    board = _board(workspace)
+    if board is None:
+        return True
+    board[Head.STOP_ASKED] = 1
+    deadline = time.monotonic() + timeout
+    while alive(board[Head.LEADER]) or (not board[Head.STOPPED] and alive(board[Head.DEPUTY])):
+        if time.monotonic() > deadline:
+            for supervisor in (board[Head.DEPUTY], board[Head.LEADER]):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(supervisor, 9)
+            return False
+        time.sleep(0.002)
+    return True
+
+
+def reload(workspace: Workspace, timeout: float = 120.0) -> float:
+    """Replace every worker of the running server by a fresh one, without a gap.
+
+    Returns:
+        seconds until all were replaced.
+
+    Raises:
+        ServingError: no server runs, or it did not finish in time.
+    """
+    board = _board(workspace)
+    if board is None or running(workspace) is None:
+        raise ServingError(f"workspace '{workspace.root}' is not served", way_out="start it with 'bluegold up'")
+    began = time.monotonic()
+    board[Head.RELOADS_ASKED] += 1
+    wanted = board[Head.RELOADS_ASKED]
+    while board[Head.RELOADS_DONE] < wanted:
+        if time.monotonic() - began > timeout or running(workspace) is None:
+            raise ServingError(
+                "the server did not finish reloading",
+                why=f"{time.monotonic() - began:.0f} s have passed",
+                way_out="look at run/supervisor.log, run/standby.log and run/worker-*.log in the workspace",
+            )
+        time.sleep(0.005)
+    return time.monotonic() - began
+
+
 def run(
-    workspace: Workspace,
-    model: str,
+    server: ServerConfig,
     listeners: list[socket.socket],
     *,
-    follow: int = 0,
+    front: socket.socket | None = None,
+    adopt: bool = False,
     on_start: Callable[[Endpoint], None] | None = None,
 ) -> None:
     """Serve in this process until SIGTERM or SIGINT.
 
     Args:
-        workspace: the workspace to serve.
-        model: the model to serve.
+        server: what to serve, and how.
         listeners: one listening socket for each worker, see :func:`~bluegold.production.server.listen`.
-        follow: end when this parent process is gone; 0 for no parent.
+        front: the public listening socket of an edge; the workers' own are on loopback then.
+        adopt: go on where another supervisor stopped, with its workers.
         on_start: told where the server answers.
 
     Raises:
         ServingError: a server of this workspace runs already.
         WorkspaceError: the workspace cannot be written.
     """
-    host, port = listeners[0].getsockname()[:2]
+    workspace = Workspace(server.workspace)
+    server = msgspec.structs.replace(
+        server, fds=tuple(listener.fileno() for listener in listeners), edge=front.fileno() if front else -1
+    )
     try:
         with _alone(workspace):
-            guard = Guard(workspace, model, listeners, follow)
-            endpoint = Endpoint(
-                host=host,
-                port=port,
-                pid=os.getpid(),
-                model=model,
-                workers=len(listeners),
-                board=str(workspace.run / "board"),
-            )
+            guard = Guard(server, adopt=adopt)
+            endpoint = _endpoint(server, listeners, front)
             write_atomic(workspace.run / "supervisor.json", msgspec.json.encode(endpoint))
+            guard.board[Head.LEADER] = os.getpid()
+            guard.board[Head.DEPUTY] = 0
+            if front:
+                guard.accompany(_edge(server, endpoint, guard.board))
+            if server.sentinel > 0:
+                guard.accompany(_sentinel(server, endpoint, guard.board))
+            if server.deputy:
+                guard.accompany(_deputy(server, guard.board))
             try:
                 if on_start:
                     on_start(endpoint)
@@ -158,8 +244,54 @@ def run(
             finally:
                 (workspace.run / "supervisor.json").unlink(missing_ok=True)
     finally:
-        for listener in listeners:
+        for listener in [*listeners, *([front] if front else [])]:
             listener.close()
+
+
+def sockets(
+    host: str, port: int, workers: int, *, edge: bool = False
+) -> tuple[list[socket.socket], socket.socket | None]:
+    """The listening sockets of a server: one a worker, and the edge's when there is one.
+
+    Raises:
+        ServingError: the port is taken or may not be used.
+    """
+    if not edge:
+        return listen(host, port, workers), None
+    [front] = listen(host, port, 1)
+    return [listen("127.0.0.1", 0, 1)[0] for _ in range(workers)], front
+
+
+def _endpoint(server: ServerConfig, listeners: list[socket.socket], front: socket.socket | None) -> Endpoint:
+    host, port = (front or listeners[0]).getsockname()[:2]
+    return Endpoint(
+        host=host,
+        port=port,
+        pid=os.getpid(),
+        model=server.model,
+        workers=len(listeners),
+        board=str(Workspace(server.workspace).run / "board"),
+        direct=tuple(listener.getsockname()[1] for listener in listeners) if front else (),
+    )
+
+
+def _edge(server: ServerConfig, endpoint: Endpoint, board: Board) -> Companion:
+    log = Workspace(server.workspace).run / "edge.log"
+    config = EdgeConfig(fd=server.edge, ports=endpoint.direct, board=Path(endpoint.board))
+    return Companion(config.command, log, (server.edge,), again=0.0, place=(board, Head.EDGE))
+
+
+def _sentinel(server: ServerConfig, endpoint: Endpoint, board: Board) -> Companion:
+    config = SentinelConfig(workspace=server.workspace, endpoint=endpoint, every=server.sentinel)
+    log = Workspace(server.workspace).run / "sentinel.log"
+    return Companion(config.command, log, after=SENTINEL_AFTER_S, place=(board, Head.SENTINEL))
+
+
+def _deputy(server: ServerConfig, board: Board) -> Companion:
+    told = msgspec.structs.replace(server, leader=os.getpid())
+    log = Workspace(server.workspace).run / "deputy.log"
+    fds = (*server.fds, server.edge) if server.edge >= 0 else server.fds
+    return Companion(told.command, log, fds, after=DEPUTY_AFTER_S, place=(board, Head.DEPUTY))
 
 
 @contextlib.contextmanager
@@ -184,22 +316,51 @@ def _alone(workspace: Workspace) -> Iterator[None]:
         yield
 
 
+def _stand_in(told: str) -> None:
+    """Wait as a deputy, and lead when that is needed."""
+    server = ServerConfig.read(told)
+    board = Board(Workspace(server.workspace).run / "board")
+    listeners = [socket.socket(fileno=fd) for fd in server.fds]
+    front = socket.socket(fileno=server.edge) if server.edge >= 0 else None
+    if is_needed(server, board):
+        board[Head.TAKEOVERS] += 1
+        _LOG.error("the supervisor died: its deputy leads now", dead=server.leader, process=os.getpid())
+        run(server, listeners, front=front, adopt=True)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the process."""
     parser = argparse.ArgumentParser(prog="bluegold.production.operations.supervisor")
-    parser.add_argument("--workspace", type=Path, required=True)
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--deputy", default="")
+    parser.add_argument("--workspace", type=Path)
+    parser.add_argument("--model")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--follow", type=int, default=0)
+    parser.add_argument("--patience", type=float, default=1.0)
+    parser.add_argument("--alone", action="store_true")
+    parser.add_argument("--edge", action="store_true")
+    parser.add_argument("--sentinel", type=float, default=0.0)
     given = parser.parse_args(argv)
     configure("info")
     try:
-        space = Workspace.open(given.workspace)
-        run(space, given.model, listen(given.host, given.port, given.workers), follow=given.follow)
+        if given.deputy:
+            _stand_in(given.deputy)
+            return 0
+        server = ServerConfig(
+            workspace=Workspace.open(given.workspace).root,
+            model=given.model,
+            follow=given.follow,
+            patience=given.patience,
+            standby=not given.alone,
+            deputy=not given.alone,
+            sentinel=given.sentinel,
+        )
+        listeners, front = sockets(given.host, given.port, given.workers, edge=given.edge)
+        run(server, listeners, front=front)
     except BluegoldError as error:
-        Log("supervisor").critical(str(error))
+        _LOG.critical(str(error))
         return error.exit_status
     return 0
 

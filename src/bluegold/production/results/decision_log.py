@@ -10,24 +10,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bluegold.core.errors import WorkspaceError
 from bluegold.production.results.decision_reader import DecisionReader, LogReport, Positions
 from bluegold.production.results.records import DecisionRecord, Record, SegmentHeader, encode_record, microseconds
-from bluegold.production.results.segments import Head, Place, last_head, line, segment_path, segments
+from bluegold.production.results.segments import Head, last_head, line, segment_path, segments
 
 __all__ = ["DecisionLog", "DecisionReader", "LogReport", "Positions"]
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 
-Waiter = asyncio.Future[None]
+Done = Callable[[WorkspaceError | None], None]
+"""Called once on the event loop: None when the records are on the disk, else why they are not."""
 
 
 class DecisionLog:
-    """The log of one worker process; :meth:`write` belongs to one event loop.
+    """The log of one worker process; :meth:`write` and :meth:`submit` belong to one event loop.
 
     Args:
         root: the folder of all decisions; the log writes below ``worker-<n>``.
@@ -55,12 +57,14 @@ class DecisionLog:
         self._worker = worker
         self._limit = segment_bytes
         self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._closing = False
+        self._turns: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._turn: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._batch: list[tuple[int, bytes]] = []
-        self._waiters: list[Waiter] = []
+        self._waiters: list[Done] = []
         self._file = -1
+        self.trouble = ""
+        """Why decisions cannot be made durable at present; empty while they can."""
         try:
             (root / f"worker-{worker}").mkdir(parents=True, exist_ok=True)
             self._durable = self._head = last_head(root, worker)
@@ -78,38 +82,55 @@ class DecisionLog:
         """
         if not records:
             return
-        loop = asyncio.get_running_loop()
-        waiter = loop.create_future()
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(error: WorkspaceError | None) -> None:
+            if waiter.done():
+                return
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
+
+        self.submit(records, done)
+        await waiter
+
+    def submit(self, records: Sequence[Record], done: Done) -> None:
+        """Append ``records`` and call ``done`` when they are on the disk, or cannot be.  Decisions get their id here.
+
+        Raises:
+            WorkspaceError: they cannot even be appended; ``done`` is not called then.
+        """
         with self._lock:
             try:
                 self._append(records)
             except OSError as error:
+                self.trouble = error.strerror or str(error)
                 raise _not_durable(error) from error
-            self._waiters.append(waiter)
+            self._waiters.append(done)
+        loop = asyncio.get_running_loop()
         if self._turn is not loop:  # once this turn of the loop is over, so that whatever is ready shares one commit
             self._turn = loop
-            loop.call_soon(self._call_flusher)
-        await waiter
+            loop.call_soon(self._call_flusher, loop)
 
     def close(self) -> None:
         """Write what is left and stop the flusher."""
-        self._closing = True
-        self._wake.set()
+        self._turns.put(False)
         self._flusher.join()
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
-    def _call_flusher(self) -> None:
-        self._turn = None
-        self._wake.set()
+    def _call_flusher(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._turn, self._loop = None, loop
+        self._turns.put(True)
 
     def _append(self, records: Sequence[Record]) -> None:
         if self._file < 0 or self._head.size >= self._limit:
             self._open_segment()
         for record in records:
             if isinstance(record, DecisionRecord):
-                record.id = str(Place(self._worker, self._head.segment, self._head.size))
+                record.id = f"{self._worker}-{self._head.segment}-{self._head.size}"  # its Place
             self._push(record)
 
     def _push(self, record: Record) -> None:
@@ -136,10 +157,10 @@ class DecisionLog:
         )
 
     def _flush_forever(self) -> None:
-        while not (self._closing and not self._batch):
-            self._wake.wait()
+        going = True
+        while going:
+            going = self._turns.get()
             with self._lock:
-                self._wake.clear()
                 batch, self._batch = self._batch, []
                 waiters, self._waiters = self._waiters, []
                 head = self._head
@@ -148,11 +169,13 @@ class DecisionLog:
             try:
                 self._make_durable(batch, head.segment)
             except OSError as error:
+                self.trouble = error.strerror or str(error)
                 self._give_up(batch, waiters, error)
             else:
+                self.trouble = ""
                 with self._lock:
                     self._durable = head
-                _settle(waiters, None)
+                self._settle(waiters, None)
 
     def _make_durable(self, batch: list[tuple[int, bytes]], segment: int) -> None:
         """Write each file's lines at once and wait for the disk; a finished segment's file is closed."""
@@ -171,7 +194,7 @@ class DecisionLog:
             finally:
                 os.close(folder)
 
-    def _give_up(self, batch: list[tuple[int, bytes]], waiters: list[Waiter], error: OSError) -> None:
+    def _give_up(self, batch: list[tuple[int, bytes]], waiters: list[Done], error: OSError) -> None:
         """Drop the batch and all that was chained behind it; the next record begins a new segment."""
         with self._lock:
             waiters = waiters + self._waiters
@@ -188,25 +211,17 @@ class DecisionLog:
                         os.truncate(path, self._durable.size)
                     elif segment > self._durable.segment:
                         path.unlink()
-        _settle(waiters, error)
+        self._settle(waiters, error)
+
+    def _settle(self, waiters: list[Done], error: OSError | None) -> None:
+        """Tell everybody who waits, in one callback on the event loop."""
+        if waiters and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(_tell, waiters, None if error is None else _not_durable(error))
 
 
-def _settle(waiters: list[Waiter], error: OSError | None) -> None:
-    if not waiters:
-        return
-
-    def resolve() -> None:
-        for waiter in waiters:
-            if waiter.done():
-                continue
-            if error is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(_not_durable(error))
-
-    loop = waiters[0].get_loop()
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(resolve)
+def _tell(waiters: list[Done], error: WorkspaceError | None) -> None:
+    for done in waiters:
+        done(error)
 
 
 def _not_durable(error: OSError) -> WorkspaceError:

@@ -51,6 +51,11 @@ class DecisionReader:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    @property
+    def root(self) -> Path:
+        """The folder of all decisions."""
+        return self._root
+
     def get(self, decision: str) -> DecisionRecord | None:
         """The decision with this id (one seek), or None when there is none."""
         place = Place.parse(decision)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from bluegold.core.nouns import Color
+from bluegold.registry.rule import Value
 
 __all__ = [
     "DecisionRecord",
@@ -37,7 +38,7 @@ class Other(msgspec.Struct, frozen=True, kw_only=True):
 
     color: Color
     version: str
-    value: bool
+    value: Value
     score: float
     latency_us: int = 0
 
@@ -48,7 +49,8 @@ class DecisionRecord(msgspec.Struct, kw_only=True, tag_field="kind", tag="decisi
     ``routed`` is the colour the request belonged to, ``color`` the one that answered: they differ when
     Gold failed and Blue stepped in, and ``error`` then says how Gold failed.  ``vector`` is the model's
     input (null where the matrix holds NaN).  ``input_digest`` is the sha256 of the encoded payload,
-    ``features_digest`` names the feature program.  Times are microseconds.  ``id`` is given by the log.
+    ``features_digest`` names the feature program.  ``attempt`` is the edge's name for the request, the same
+    when it had to be sent again.  Times are microseconds.  ``id`` is given by the log.
 
     Example:
         >>> record = DecisionRecord(at=1, model="m", version="v1", color="blue", value=True, score=0.75)
@@ -60,7 +62,7 @@ class DecisionRecord(msgspec.Struct, kw_only=True, tag_field="kind", tag="decisi
     model: str
     version: str
     color: Color
-    value: bool
+    value: Value
     score: float
     id: str = ""
     routed: Color = "blue"
@@ -77,6 +79,8 @@ class DecisionRecord(msgspec.Struct, kw_only=True, tag_field="kind", tag="decisi
     revision: int = 0
     caller: str = ""
     canary: bool = False
+    scores: tuple[float, ...] = ()
+    attempt: str = ""
 
     def matrix_row(self) -> list[float]:
         """The model's input as numbers, with NaN where nothing was known.
@@ -94,7 +98,7 @@ class OutcomeRecord(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind",
     """What turned out to be true for an earlier decision; ``id`` is that decision's."""
 
     id: str
-    value: bool | float | str
+    value: Value
     at: int
 
 

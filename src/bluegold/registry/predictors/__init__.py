@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from bluegold.registry.predictors.protocol import FAMILIES, Predictor, load_predictor
+from bluegold.registry.predictors.families import FAMILIES, load_predictor
+from bluegold.registry.predictors.protocol import Predictor, Score
 
-__all__ = ["FAMILIES", "Predictor", "load_predictor"]
+__all__ = ["FAMILIES", "Predictor", "Score", "load_predictor"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
+import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bluegold.core.errors import DataError, RegistryError, ServingError
+from bluegold.registry.predictors.protocol import Score
 
-__all__ = ["LightgbmPredictor", "library_path"]
+__all__ = ["OBJECTIVES", "LightgbmPredictor", "library_path"]
+
+#: What a model may have been trained for.
+OBJECTIVES = ("binary", "multiclass", "regression")
 
 _FLOAT64, _ROW_MAJOR, _PROBABILITY = 1, 1, 0
 _ALL_TREES = (0, -1)
+_OBJECTIVE = re.compile(rb"\nobjective=(\w+)")
 _NAMES = ("lib_lightgbm.so", "lib_lightgbm.dylib", "lib_lightgbm.dll")
 
 
@@ -88,7 +94,7 @@ def _call(function: str, *arguments: Any) -> None:
 
 
 class LightgbmPredictor:
-    """A binary LightGBM model in its native text format.
+    """A LightGBM model in its native text format: a probability, a probability a class, or a number.
 
     ``score_row`` and ``scores`` give the bits that ``lightgbm.Booster.predict`` gives.  Threads may share an
     instance: a row is scored without releasing the interpreter lock and into memory of its own, a batch takes
@@ -98,7 +104,7 @@ class LightgbmPredictor:
         data: the text that ``Booster.save_model`` or ``model_to_string`` writes.
 
     Raises:
-        RegistryError: the text is no such model, or the model is not a binary classifier.
+        RegistryError: the text is no such model, or its objective is not one of :data:`OBJECTIVES`.
         ServingError: LightGBM is not installed.
     """
 
@@ -116,13 +122,14 @@ class LightgbmPredictor:
         classes, width = ctypes.c_int(), ctypes.c_int()
         _call("LGBM_BoosterGetNumClasses", self._booster, ctypes.byref(classes))
         _call("LGBM_BoosterGetNumFeature", self._booster, ctypes.byref(width))
-        if classes.value != 1 or b"\nobjective=binary" not in data:
+        objective = _OBJECTIVE.search(data)
+        if objective is None or objective[1].decode() not in OBJECTIVES:
             raise RegistryError(
-                "this LightGBM model gives no probability",
-                why="its objective is not 'binary'",
+                "this LightGBM model gives no probability and no number",
+                why=f"its objective is not one of {', '.join(OBJECTIVES)}",
                 way_out="train it with objective='binary'",
             )
-        self.width = width.value
+        self.width, self.outputs = width.value, classes.value
         _call(
             "LGBM_BoosterPredictForMatSingleRowFastInit",
             self._booster,
@@ -135,11 +142,12 @@ class LightgbmPredictor:
         )
         self._pack = struct.Struct(f"{self.width}d").pack
         self._predict = _libraries()[1].LGBM_BoosterPredictForMatSingleRowFast
+        self._result = ctypes.c_double * self.outputs
         self._length = ctypes.c_int64()
         self._length_at = ctypes.addressof(self._length)
 
     def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities (n,) of a matrix (n, width).
+        """Probabilities or numbers (n,), or (n, outputs) for several classes, of a matrix (n, width).
 
         Raises:
             DataError: the matrix has another width.
@@ -149,7 +157,7 @@ class LightgbmPredictor:
                 f"a matrix of shape {matrix.shape} does not fit", why=f"the model takes {self.width} columns"
             )
         rows = np.ascontiguousarray(matrix, dtype=np.float64)
-        result = np.empty(len(rows), dtype=np.float64)
+        result = np.empty(len(rows) if self.outputs == 1 else (len(rows), self.outputs), dtype=np.float64)
         if not len(rows):
             return result
         length = ctypes.c_int64()
@@ -169,8 +177,8 @@ class LightgbmPredictor:
         )
         return result
 
-    def score_row(self, row: Sequence[float]) -> float:
-        """The probability of one row.
+    def score_row(self, row: Sequence[float]) -> Score:
+        """The probability or number of one row, or its probabilities, one a class.
 
         Raises:
             DataError: the row has another length or holds something that is no number.
@@ -181,10 +189,10 @@ class LightgbmPredictor:
             raise DataError(
                 f"a row of {len(row)} values does not fit", why=f"the model takes {self.width} numbers ({error})"
             ) from error
-        result = ctypes.c_double()
+        result = self._result()
         if self._predict(self._fast, packed, self._length_at, ctypes.addressof(result)) != 0:
             raise ServingError("LightGBM failed", why=_libraries()[0].LGBM_GetLastError().decode(errors="replace"))
-        return result.value
+        return result[0] if self.outputs == 1 else tuple(result)
 
     def dump(self) -> bytes:
         """The model as it was given."""

@@ -1,9 +1,10 @@
-"""Logistic regression as a sum of terms in plain JSON: imputation, scaling and one-hot weights in one place."""
+"""Logistic and linear regression as a sum of terms in plain JSON: imputation, scaling and one-hot weights together."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -56,13 +57,14 @@ class CategoryTerm(msgspec.Struct, frozen=True, kw_only=True, tag="category", fo
         return table[codes]
 
 
-class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     intercept: float
     terms: tuple[NumberTerm | CategoryTerm, ...]
+    link: Literal["logit", "identity"] = "logit"
 
 
 class LinearPredictor:
-    """A logistic regression over the columns of a feature matrix.
+    """A logistic (or, with ``link="identity"``, a linear) regression over the columns of a feature matrix.
 
     Batch and row give bit-identical scores: both add the terms in column order in float64 and use the same scalar
     exponential.  It holds no mutable state, so threads may share it.
@@ -70,6 +72,7 @@ class LinearPredictor:
     Args:
         intercept: the margin of a row whose terms add nothing.
         terms: one per column, in matrix order.
+        link: ``logit`` makes the margin a probability, ``identity`` leaves it the number it is.
 
     Raises:
         RegistryError: a number is not finite or a scale is zero.
@@ -85,10 +88,17 @@ class LinearPredictor:
         True
     """
 
-    family = "logistic"
+    outputs = 1
 
-    def __init__(self, *, intercept: float, terms: Sequence[NumberTerm | CategoryTerm]) -> None:
-        self._file = _File(intercept=float(intercept), terms=tuple(terms))
+    def __init__(
+        self,
+        *,
+        intercept: float,
+        terms: Sequence[NumberTerm | CategoryTerm],
+        link: Literal["logit", "identity"] = "logit",
+    ) -> None:
+        self._file = _File(intercept=float(intercept), terms=tuple(terms), link=link)
+        self.family = "logistic" if link == "logit" else "linear"
         self._rows = tuple(term.row for term in self._file.terms)
         self.width = len(self._rows)
         for position, term in enumerate(self._file.terms):
@@ -102,6 +112,11 @@ class LinearPredictor:
         if not math.isfinite(self._file.intercept):
             raise RegistryError("the intercept of a linear model is not finite", way_out="train it again")
 
+    @property
+    def terms(self) -> tuple[NumberTerm | CategoryTerm, ...]:
+        """One a column, in matrix order."""
+        return self._file.terms
+
     @classmethod
     def load(cls, data: bytes) -> LinearPredictor:
         """Read what :meth:`dump` wrote.
@@ -113,14 +128,21 @@ class LinearPredictor:
             file = msgspec.json.decode(data, type=_File)
         except msgspec.MsgspecError as error:
             raise RegistryError("this is no linear model", why=str(error), way_out="register it again") from error
-        return cls(intercept=file.intercept, terms=file.terms)
+        return cls(intercept=file.intercept, terms=file.terms, link=file.link)
 
     def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities (n,) of a matrix (n, width).
+        """Probabilities or numbers (n,) of a matrix (n, width).
 
         Raises:
             DataError: the matrix has another width.
         """
+        margin = self.margins(matrix)
+        if self._file.link == "identity":
+            return margin
+        return np.fromiter(map(_sigmoid, margin.tolist()), dtype=np.float64, count=len(matrix))
+
+    def margins(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The sums (n,) before the link."""
         if matrix.ndim != 2 or matrix.shape[1] != self.width:
             raise DataError(
                 f"a matrix of shape {matrix.shape} does not fit", why=f"the model takes {self.width} columns"
@@ -128,20 +150,25 @@ class LinearPredictor:
         margin = np.full(len(matrix), self._file.intercept)
         for position, term in enumerate(self._file.terms):
             margin += term.column(matrix[:, position])
-        return np.fromiter(map(_sigmoid, margin.tolist()), dtype=np.float64, count=len(matrix))
+        return margin
 
     def score_row(self, row: Sequence[float]) -> float:
-        """The probability of one row.
+        """The probability or number of one row.
 
         Raises:
             DataError: the row has another length.
         """
+        margin = self.margin_row(row)
+        return margin if self._file.link == "identity" else _sigmoid(margin)
+
+    def margin_row(self, row: Sequence[float]) -> float:
+        """The sum of one row before the link."""
         if len(row) != self.width:
             raise DataError(f"a row of {len(row)} values does not fit", why=f"the model takes {self.width}")
         margin = self._file.intercept
         for term, value in zip(self._rows, row, strict=True):
             margin += term(value)
-        return _sigmoid(margin)
+        return margin
 
     def dump(self) -> bytes:
         """The model as JSON."""

@@ -1,79 +1,42 @@
-"""What every predictor offers, and the table from family to loader."""
+"""What every predictor offers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-
-from bluegold.core.errors import RegistryError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["FAMILIES", "Predictor", "load_predictor"]
+__all__ = ["Predictor", "Score"]
+
+#: What a predictor says of one row: a number, or a probability for each class.
+Score = float | tuple[float, ...]
 
 
 @runtime_checkable
 class Predictor(Protocol):
-    """A trained binary classifier over a feature matrix.  One instance may be used by many threads."""
+    """A trained model over a feature matrix.  One instance may be used by many threads."""
 
     @property
     def family(self) -> str:
-        """Name in :data:`FAMILIES`."""
+        """Name in the table of families."""
 
     @property
     def width(self) -> int:
         """How many features a row has."""
 
-    def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities in [0, 1], shape (n,), of a matrix (n, width); NaN stands for a missing number."""
+    @property
+    def outputs(self) -> int:
+        """1 for a probability or a number a row, else how many classes get a probability."""
 
-    def score_row(self, row: Sequence[float]) -> float:
-        """The probability of one row of ``width`` floats; bit-identical to :meth:`scores` of that row."""
+    def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities in [0, 1] or numbers, (n,), or (n, outputs) for several classes, of a matrix (n, width);
+        NaN stands for a missing number."""
+
+    def score_row(self, row: Sequence[float]) -> Score:
+        """The same for one row of ``width`` floats, bit-identical: a float, or a tuple with one a class."""
 
     def dump(self) -> bytes:
-        """The file that :func:`load_predictor` reads back."""
-
-
-def _lightgbm(data: bytes) -> Predictor:
-    from bluegold.registry.predictors.lightgbm_native import LightgbmPredictor
-
-    return LightgbmPredictor(data)
-
-
-def _logistic(data: bytes) -> Predictor:
-    from bluegold.registry.predictors.linear import LinearPredictor
-
-    return LinearPredictor.load(data)
-
-
-#: family -> (file name of its artefact, loader).
-FAMILIES: dict[str, tuple[str, Callable[[bytes], Predictor]]] = {
-    "lightgbm": ("model.txt", _lightgbm),
-    "logistic": ("model.json", _logistic),
-}
-
-
-def load_predictor(family: str, data: bytes) -> Predictor:
-    """Load a predictor from the bytes of its artefact.
-
-    Args:
-        family: one of :data:`FAMILIES`.
-        data: what ``dump`` gave.
-
-    Raises:
-        RegistryError: the family is not known, or the file is not one of that family.
-
-    Example:
-        >>> from bluegold.registry.predictors.linear import LinearPredictor, NumberTerm
-        >>> model = LinearPredictor(intercept=0.0, terms=(NumberTerm(mean=1.0, scale=1.0, weight=2.0),))
-        >>> load_predictor("logistic", model.dump()).score_row([1.0])
-        0.5
-    """
-    entry = FAMILIES.get(family)
-    if entry is None:
-        raise RegistryError(
-            f"no predictor of family '{family}'", way_out=f"known families are {', '.join(sorted(FAMILIES))}"
-        )
-    return entry[1](data)
+        """The file that the family's loader reads back."""

@@ -1,0 +1,16 @@
+"""`bluegold reload`: replace the running server's workers, without a gap."""
+
+from __future__ import annotations
+
+from bluegold.cli.terminal import WorkspaceOption, say, workspace_path
+
+__all__ = ["reload"]
+
+
+def reload(*, workspace: WorkspaceOption = None) -> None:
+    """Replace every worker of the running server by one started from the code on the disk, without a gap."""
+    from bluegold.core.workspace import Workspace
+    from bluegold.production.operations import supervisor
+
+    seconds = supervisor.reload(Workspace.open(workspace_path(workspace)))
+    say(f"bluegold: every worker replaced in {seconds:.1f} s.")

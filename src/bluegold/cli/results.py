@@ -1,0 +1,79 @@
+"""`bluegold results`: decisions as Parquet, to be queried, explained and followed from input to output."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bluegold.cli.terminal import JsonOption, WorkspaceOption, actor_name, emit, workspace_path
+
+__all__ = ["results"]
+
+results = typer.Typer(no_args_is_help=True, help="Export decisions to Parquet, query them, explain them.")
+
+
+@results.command("export")
+def results_export(*, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Bring new decisions and outcomes into the results store, each exactly once."""
+    from bluegold.core.workspace import Workspace
+    from bluegold.production.results.results_store import ResultsStore
+
+    space = Workspace.open(workspace_path(workspace))
+    done = ResultsStore(space).export()
+    text = f"{done.decisions:,} decisions and {done.outcomes:,} outcomes in {done.files:,} new files"
+    emit(done, as_json=as_json, text=f"{text} below {space.root / 'results'}")
+
+
+@results.command("query")
+def results_query(
+    statement: Annotated[str, typer.Argument(metavar="SQL", help="Over decisions, outcomes and attributions.")],
+    *,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a SQL statement over what was exported (at most 1,000 rows are printed)."""
+    import json
+
+    from bluegold.core.workspace import Workspace
+    from bluegold.production.results.results_store import ResultsStore
+
+    found = ResultsStore(Workspace.open(workspace_path(workspace))).query(statement).head(1000)
+    if as_json:
+        emit(json.loads(found.write_json()), as_json=True, text="")
+    else:
+        emit(None, as_json=False, text=found.write_csv(separator="\t"))
+
+
+@results.command("explain")
+def results_explain(
+    *,
+    share: Annotated[float, typer.Option("--share", min=0.0, max=1.0, help="Share of decisions to explain.")] = 1.0,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute the attributions of exported decisions that have none yet."""
+    from bluegold.core.workspace import Workspace
+    from bluegold.production.results.attributions import attribute
+    from bluegold.production.results.results_store import ResultsStore
+    from bluegold.registry.registry import Registry
+
+    space = Workspace.open(workspace_path(workspace))
+    with Registry.open(space, actor=actor_name(None)) as registry:
+        done = attribute(ResultsStore(space), registry, share=share)
+    emit(done, as_json=as_json, text=f"{done.rows:,} decisions explained in {done.files:,} new files")
+
+
+@results.command("find")
+def results_find(
+    digest: Annotated[str, typer.Argument(help="The input's sha256, or how it begins.")],
+    *,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The decisions that were taken on an input; `bluegold trace` goes on from there."""
+    from bluegold.core.workspace import Workspace
+    from bluegold.production.results.results_store import ResultsStore
+
+    found = ResultsStore(Workspace.open(workspace_path(workspace))).find(digest)
+    emit(found, as_json=as_json, text="\n".join(found[:100]) or "no exported decision has that input")

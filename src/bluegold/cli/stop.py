@@ -1,0 +1,25 @@
+"""`bluegold stop`: stop the running server, whichever of its supervisors leads it."""
+
+from __future__ import annotations
+
+from bluegold.cli.terminal import WorkspaceOption, say, workspace_path
+
+__all__ = ["stop"]
+
+
+def stop(*, workspace: WorkspaceOption = None) -> None:
+    """Let the running server answer what has begun, and stop it."""
+    from bluegold.core.errors import ServingError
+    from bluegold.core.workspace import Workspace
+    from bluegold.production.operations import supervisor
+
+    space = Workspace.open(workspace_path(workspace))
+    if supervisor.running(space) is None:
+        raise ServingError(f"workspace '{space.root}' is not served", way_out="start it with 'bluegold up'")
+    if not supervisor.stop(space):
+        raise ServingError(
+            "the server did not drain in time and was ended",
+            why="a worker may hang",
+            way_out="look at run/worker-*.log in the workspace",
+        )
+    say("bluegold: stopped; every answered decision is recorded.")

@@ -1,0 +1,71 @@
+"""Features that moved: whether the model is still right where they moved to.
+
+A stability index says that a distribution moved, not that it matters; on seasonal data it moves all the time.  So
+a move beyond a feature's own placebo is judged by its consequence: in the bins that now hold more rows than they
+did in training, the mean outcome must agree with the mean score.
+
+Source: the index as in Siddiqi (2006); judging a covariate shift by the model's calibration under it follows
+Podkopaev & Ramdas (2022), Tracking the risk of a deployed model and detecting harmful distribution shifts, ICLR.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from bluegold.features.profile import FeatureProfile, bins_of
+
+__all__ = ["Gap", "gap_where_moved"]
+
+Array = npt.NDArray[np.float64]
+
+#: A bin has grown when it holds that much more than in training, as a ratio and as a share of all rows.
+_GROWN, _BY = 1.5, 0.01
+_ERRORS = 3.0
+_LEAST = 100
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """Mean outcome minus mean score where a feature moved to, its standard error, and over how many rows."""
+
+    value: float
+    error: float
+    n: int
+
+    @property
+    def harmful(self) -> bool:
+        """Whether the gap is beyond five points for certain."""
+        return self.n >= _LEAST and abs(self.value) - _ERRORS * self.error > TOLERATED
+
+    @property
+    def harmless(self) -> bool:
+        """Whether the gap is within five points, with enough rows to say so."""
+        return self.n >= _LEAST and abs(self.value) <= TOLERATED
+
+
+#: The largest tolerated gap.
+TOLERATED = 0.05
+
+
+def gap_where_moved(feature: FeatureProfile, column: Array, labels: npt.NDArray[np.bool_], scores: Array) -> Gap:
+    """The calibration gap over the rows in the bins that grew.
+
+    Args:
+        feature: the feature as training saw it.
+        column: (n,) its values now.
+        labels: (n,) outcomes.
+        scores: (n,) the model's probabilities.
+    """
+    place = bins_of(column, feature.kind, feature.edges)
+    now = np.bincount(place, minlength=len(feature.shares)) / max(len(column), 1)
+    before = np.asarray(feature.shares)
+    grown = (now > _GROWN * before) & (now - before > _BY)
+    rows = grown[place]
+    n = int(rows.sum())
+    if n == 0:
+        return Gap(value=math.nan, error=math.inf, n=0)
+    residual = labels[rows].astype(np.float64) - scores[rows]
+    return Gap(value=float(residual.mean()), error=float(residual.std()) / math.sqrt(n), n=n)

@@ -1,0 +1,142 @@
+"""Continuity: what only shows between rows — repeats, silences, and rows that come late.
+
+The rule: rows come in the order of their moments.  A row earlier than one of a *previous* frame is ``time:late``;
+inside a frame the order does not matter.  A row whose moment follows the latest one before it by more than a limit is
+``time:silence``.  A row that equals an earlier one in every contract field is ``row:repeated``; it is flagged, never
+removed, because an honest repeat looks the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+__all__ = ["LATE", "REPEATED", "SILENCE", "Continuity"]
+
+REPEATED, SILENCE, LATE = "row:repeated", "time:silence", "time:late"
+#: Rows of a generation; a row is compared with its own and the one before, so with at least so many rows.
+GENERATION = 8_000_000
+BITS_A_ROW = 16
+Hashes = NDArray[np.uint64]
+
+
+class Continuity:
+    """Remembers, in bounded memory, what the next frame has to be compared with.
+
+    Args:
+        fields: the contract's columns.
+        time: the time column, empty when there is none.
+        silence_us: how long nothing may happen, in microseconds; None: no limit.
+
+    Attributes:
+        last: the latest moment so far (us since 1970), None before the first.
+        hashes: one number for every row of the newest frame, in its order; :meth:`recall` takes them back.
+
+    Example:
+        >>> watch = Continuity(("a",))
+        >>> _ = watch.judge(pl.DataFrame({"a": [1, 2]}))
+        >>> [mark.to_list() for mark in watch.judge(pl.DataFrame({"a": [2, 3, 3]}))]
+        [[True, False, True]]
+    """
+
+    def __init__(self, fields: Sequence[str], time: str = "", silence_us: int | None = None) -> None:
+        self._fields, self._time, self._silence = tuple(fields), time, silence_us
+        self.last: int | None = None
+        self.hashes: Hashes = np.empty(0, dtype=np.uint64)
+        self._young, self._old = _Generation(), _Generation()
+
+    def judge(self, valid: pl.DataFrame) -> list[pl.Series]:
+        """One boolean column for each kind of mark that occurs in the frame."""
+        self.hashes = valid.select(self._fields).hash_rows().to_numpy()
+        marks = [pl.Series(REPEATED, self._repeated(self.hashes)), *self._moments(valid)]
+        return [mark for mark in marks if mark.any()]
+
+    def recall(self, hashes: Hashes, last: int | None) -> None:
+        """Take over what an earlier run remembered of one frame."""
+        self._remember(np.sort(hashes))
+        self.last = last
+
+    def _moments(self, valid: pl.DataFrame) -> list[pl.Series]:
+        if not self._time or valid.is_empty():
+            return []
+        times = valid[self._time].to_physical().to_numpy()
+        before = self.last
+        latest = np.maximum.accumulate(times if before is None else np.maximum(times, before))
+        self.last = int(latest[-1])
+        marks = []
+        if before is not None:
+            marks.append(pl.Series(LATE, times < before))
+        if self._silence is not None:
+            previous = np.concatenate(([times[0] if before is None else before], latest[:-1]))
+            marks.append(pl.Series(SILENCE, times - previous > self._silence))
+        return marks
+
+    def _repeated(self, hashes: Hashes) -> NDArray[np.bool_]:
+        ordered = np.sort(hashes)
+        inside = ordered[1:][ordered[1:] == ordered[:-1]]
+        outside = np.concatenate((self._young.known(ordered), self._old.known(ordered)))
+        self._remember(ordered)
+        repeated = np.zeros(hashes.size, dtype=np.bool_)
+        if outside.size:
+            repeated |= np.isin(hashes, outside)
+        if inside.size:
+            rows = np.flatnonzero(np.isin(hashes, inside))
+            _, first = np.unique(hashes[rows], return_index=True)
+            repeated[np.delete(rows, first)] = True
+        return repeated
+
+    def _remember(self, ordered: Hashes) -> None:
+        if self._young.rows >= GENERATION:
+            self._old, self._young = self._young, _Generation()
+        self._young.add(ordered)
+
+
+class _Generation:
+    """Sorted runs of hashes, and a table of bits that says at once what is surely new."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._runs: list[Hashes] = []
+        self._exponent = 0
+        self._table = np.zeros(0, dtype=np.uint8)
+
+    def known(self, ordered: Hashes) -> Hashes:
+        """Those of some ascending hashes that were added before."""
+        if not self.rows or not ordered.size:
+            return ordered[:0]
+        place = ordered >> np.uint64(64 - self._exponent)
+        bits = self._table[place >> np.uint64(3)] >> (place & np.uint64(7)).astype(np.uint8)
+        maybe = ordered[(bits & np.uint8(1)).astype(np.bool_)]
+        found = np.zeros(maybe.size, dtype=np.bool_)
+        for run in self._runs:
+            position = np.minimum(np.searchsorted(run, maybe), run.size - 1)
+            found |= run[position] == maybe
+        confirmed: Hashes = maybe[found]
+        return confirmed
+
+    def add(self, ordered: Hashes) -> None:
+        """Add ascending hashes."""
+        if not ordered.size:
+            return
+        self.rows += ordered.size
+        self._runs.append(ordered)
+        while len(self._runs) > 1 and self._runs[-2].size < 2 * self._runs[-1].size:
+            merged = np.concatenate((self._runs.pop(), self._runs.pop()))
+            merged.sort(kind="stable")  # two sorted runs: a merge
+            self._runs.append(merged)
+        if self.rows * BITS_A_ROW > 2**self._exponent:
+            self._exponent = max(20, (self.rows * BITS_A_ROW * 2).bit_length())
+            self._table = np.zeros(2 ** (self._exponent - 3), dtype=np.uint8)
+            for run in self._runs:
+                self._mark(run)
+        else:
+            self._mark(ordered)
+
+    def _mark(self, ordered: Hashes) -> None:
+        place = ordered >> np.uint64(64 - self._exponent)
+        byte, bit = place >> np.uint64(3), np.left_shift(1, place & np.uint64(7), dtype=np.uint64).astype(np.uint8)
+        first = np.flatnonzero(np.concatenate(([True], byte[1:] != byte[:-1])))
+        self._table[byte[first]] |= np.bitwise_or.reduceat(bit, first)

