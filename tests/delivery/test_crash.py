@@ -132,8 +132,7 @@ def test_a_dead_controller_mid_canary_ends_in_safety_without_anybody_calling(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["after", "before"])
-@pytest.mark.parametrize(("version", "end"), [("v2", "promoted"), ("v3", "rolled_back")])
+@pytest.mark.parametrize(("version", "end", "what"), [("v2", "promoted", "before"), ("v3", "rolled_back", "after")])
 def test_killed_at_every_single_write(
     version: str,
     end: str,

@@ -193,5 +193,5 @@ def test_short_walks() -> None:
 
 @pytest.mark.slow
 def test_many_long_walks() -> None:
-    run_state_machine_as_test(Walk, settings=settings(QUICK, max_examples=80, stateful_step_count=60))
+    run_state_machine_as_test(Walk, settings=settings(QUICK, max_examples=40, stateful_step_count=60))
     assert set(PHASES) - {"promoting", "rolling_back"} <= REACHED

@@ -190,7 +190,11 @@ class Terminal:
         ends = time.monotonic() + 120
         while self._process.poll() is None and time.monotonic() < ends:
             if select.select([self._master], [], [], 0.2)[0]:
-                self.seen += os.read(self._master, 65536).decode(errors="replace")
+                try:
+                    self.seen += os.read(self._master, 65536).decode(errors="replace")
+                except OSError:  # nobody has the other end of the terminal open any more
+                    self._process.wait(30)
+                    return
                 yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ def typed(prompt: str) -> str:
     """Show a prompt on stderr and read one line; the end of the input counts as Ctrl-C."""
     sys.stderr.write(prompt)
     sys.stderr.flush()
+    select.select([sys.stdin], [], [])  # unlike a read, it always ends at Ctrl-C, whoever handles signals
     line = sys.stdin.readline()
     if not line:
         raise KeyboardInterrupt

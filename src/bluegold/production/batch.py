@@ -124,7 +124,6 @@ def score(
     if output.suffix.lower() not in {".parquet", ".csv"}:
         raise DataError(f"'{output}' is neither .parquet nor .csv", way_out="choose one of these endings")
     next(pieces(source), None)  # whatever is wrong with the whole file shows before anything is written
-    total = max(size_of(source), 1)
     with contextlib.closing(connect(settings().key_value_url or "lmdb", "key_value", workspace)) as online:
         lane = Loader(registry, online).lane(registry.versions.get(ref).ref)
         with Journal.opened(output, _identity(lane, source, options)) as journal:
@@ -134,7 +133,7 @@ def score(
                 for piece in ahead(pieces(source, journal.progress.end)):
                     run.add(piece)
                     if on_progress:
-                        on_progress(journal.progress.rows, min(piece.end / total, 1.0))
+                        on_progress(journal.progress.rows, min(piece.end / max(size_of(source), 1), 1.0))
                 _some(journal.progress, source)
             except DataError:
                 journal.discard()

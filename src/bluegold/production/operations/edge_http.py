@@ -43,7 +43,7 @@ def parse_request(buffer: bytearray) -> Message | None:
 
     Example:
         >>> parse_request(bytearray(b"GET /v1/health HTTP/1.1" + b"\\r\\n" + b"host: a" + b"\\r\\n\\r\\n"))
-        Message(head=34, end=34, close=False)
+        Message(head=36, end=36, close=False)
     """
     head = _head(buffer)
     if head is None:
