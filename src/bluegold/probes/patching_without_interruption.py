@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from bluegold.core.nouns import Evidence
 from bluegold.probes.bench import Bench
-from bluegold.probes.instruments.load import Load
-from bluegold.production.operations.board import Cell
-from bluegold.production.operations.supervisor import reload
+from bluegold.probes.instruments.patching import patching
 
 __all__ = ["REQUIREMENT", "measure"]
 
@@ -24,13 +20,7 @@ def measure(bench: Bench) -> Evidence:
         NotMeasured: nothing is in production.
         ServingError: the server did not reload.
     """
-    scratch = bench.scratch()
-    before = {slot[Cell.PID] for slot in scratch.board.slots()}
-    with Load(bench) as kept, Load(bench, keep=False) as fresh:
-        time.sleep(0.1)
-        took = reload(scratch.workspace)
-        time.sleep(0.1)
-    stayed = before & {slot[Cell.PID] for slot in scratch.board.slots()}
+    workers, stayed, took, kept, fresh = bench.once(patching)
     answered, failed = kept.answered + fresh.answered, kept.failed + fresh.failed
     slowest = max((one.answered_at - one.asked_at for one in answered), default=0) / 1e6
     said = f"{len(failed)} failed, first {failed[0]}" if failed else "none failed"
@@ -38,7 +28,7 @@ def measure(bench: Bench) -> Evidence:
         REQUIREMENT,
         not failed and not stayed and bool(answered),
         samples=len(answered) + len(failed),
-        method=f"{len(before)} workers replaced by a reload in {took:.1f} s while {len(answered) + len(failed):,} "
+        method=f"{workers} workers replaced by a reload in {took:.1f} s while {len(answered) + len(failed):,} "
         f"requests came, half of them on kept connections: {said}; the slowest waited {slowest:.2f} s",
         artefact="run/board",
     )
