@@ -12,7 +12,7 @@ from bluegold.design.diagrams import png, svg
 from bluegold.design.facts import StageFact
 from bluegold.design.markdown import blocks_as_markdown
 from bluegold.design.sections import as_is, s3_stores, s4_registry, s6_requirements
-from bluegold.design.words import Words
+from bluegold.design.words import Words, spoken
 from bluegold.requirements.catalog import CATEGORIES, category
 
 __all__ = ["annexes"]
@@ -31,7 +31,7 @@ def annexes(brief: Brief, packet: dict[str, Any], words: Words) -> dict[str, byt
             found[name] = _stage(brief, title, parts, words)
     drawn = s4_registry.state_diagram(brief)
     found["store-comparison.md"] = blocks_as_markdown(
-        words.say("Store comparison"), (s3_stores.comparison(brief),), words
+        words.say("Store comparison"), (spoken(s3_stores.comparison(brief), words),), words
     )
     found["requirements-checklist.md"] = _checklist(brief, words)
     texts = {name: _named(text, sources).encode() for name, text in found.items()}
@@ -65,6 +65,7 @@ def _stage(brief: Brief, title: str, parts: tuple[StageFact, ...], words: Words)
     blocks: list[Any] = []
     for stage in parts:
         contract = stage.contract
+        limit = f"{contract.timeout_s:g} s, {contract.retries} {words.say('retries')}"
         mark = brief.cites.cite(stage.place, f"contract of {contract.name}")
         if len(parts) > 1:
             blocks.append(Heading(text=contract.name, anchor=_slug(contract.name)))
@@ -78,11 +79,11 @@ def _stage(brief: Brief, title: str, parts: tuple[StageFact, ...], words: Words)
                     f"**{words.say('Owner')}:** {contract.owner}",
                     f"**{words.say('On failure')}:** {contract.on_failure}",
                     f"**{words.say('Requirements')}:** {', '.join(contract.requirements) or '-'}",
-                    f"**{words.say('Time limit')}:** {contract.timeout_s:g} s, {contract.retries} retries",
+                    f"**{words.say('Time limit')}:** {limit}",
                 )
             ),
         ]
-    return blocks_as_markdown(title, tuple(blocks), words)
+    return blocks_as_markdown(words.pieces(title), tuple(spoken(block, words) for block in blocks), words)
 
 
 def _ports(caption: str, ports: tuple[Port, ...]) -> Table:
@@ -103,4 +104,5 @@ def _checklist(brief: Brief, words: Words) -> str:
     for name, title in CATEGORIES.items():
         rows = tuple(row for row in brief.facts.rows if category(row.requirement.id) == name)
         blocks.append(s6_requirements.requirement_table(brief, title, rows))
-    return blocks_as_markdown(words.say("Requirements checklist"), tuple(blocks), words)
+    said = tuple(spoken(block, words) for block in blocks)
+    return blocks_as_markdown(words.say("Requirements checklist"), said, words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -11,10 +12,24 @@ import msgspec
 
 from bluegold.design.blocks import Block, Document, Fold, Section
 
-__all__ = ["Words", "translated"]
+__all__ = ["Words", "spoken", "translated"]
 
 Language = Literal["en", "es"]
-B = TypeVar("B")
+#: where a cell is taken apart, the strongest joint first
+_JOINTS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"(`[^`]*`|\[E-[^\]]*\]|\{\{[^}]*\}\})",
+        r"(\*\*)",
+        r"(^\d+ |^: |^; |^contract of |^signals of |^candidate |^gate )",
+        r"((?<=[.?])\s+|\.$|\]$)",
+        r"(; )",
+        r"(: |:$)",
+        r"(, | -> | / )",
+    )
+)
+_NUMBER = re.compile(r"\d[\d,.]*\d|\d")
+B = TypeVar("B", bound=Block)
 
 
 @cache
@@ -45,6 +60,42 @@ class Words:
         found = self._table.get(text, text)
         return found.format(**places) if places else found
 
+    def pieces(self, text: str) -> str:
+        """A cell in the reader's language, as a whole or part by part: strong words, marks, sentences, lists.
+
+        Names, code and what has no translation stay as they are.
+
+        Example:
+            >>> Words("es").pieces("**Decision**: none yet; open")
+            '**Decisión**: ninguna aún; abierto'
+        """
+        if text in self._table or not self._table:
+            return self.say(text)
+        return self._split(text, 0)
+
+    def _split(self, text: str, level: int) -> str:
+        bare = text.strip()
+        said = self._whole(bare) if bare and not bare.startswith("{{") else ""
+        if said:
+            return text.replace(bare, said)
+        if level == len(_JOINTS) or not bare or bare[0] == bare[-1] == "`" or bare.startswith("{{"):
+            return text
+        return "".join(self._split(part, level + 1) for part in _JOINTS[level].split(text))
+
+    def _whole(self, bare: str) -> str:
+        """A part that the table holds: as written, in the other case, without its full stop, or with its numbers."""
+        stop = "." if bare.endswith(".") and bare not in self._table else ""
+        text = bare.removesuffix(".") if stop else bare
+        for key in (text, text[:1].lower() + text[1:]):
+            found = self._table.get(key)
+            if found is None and (numbers := _NUMBER.findall(key)):
+                found = self._table.get(_NUMBER.sub("#", key))
+                for number in numbers if found else ():
+                    found = found.replace("#", number, 1) if found else None
+            if found is not None:
+                return (found[:1].upper() + found[1:] if text[:1].isupper() else found) + stop
+        return ""
+
 
 def translated(document: Document, words: Words) -> Document:
     """A document with every fixed heading, caption, column and cell in the reader's language."""
@@ -59,20 +110,23 @@ def translated(document: Document, words: Words) -> Document:
                 anchor=section.anchor,
                 label=section.label,
                 title=words.say(section.title),
-                blocks=tuple(_block(block, words) for block in section.blocks),
+                blocks=tuple(spoken(block, words) for block in section.blocks),
             )
             for section in document.sections
         ),
     )
 
 
-def _block(block: Block, words: Words) -> Block:
+def spoken(block: B, words: Words) -> B:
+    """A block in the reader's language."""
+    if words.lang == "en":
+        return block
     changed: dict[str, Any] = {}
     for name, value in msgspec.structs.asdict(block).items():
         if name in {"source", "anchor", "name", "kind", "numeric", "anchored", "wide"}:
             continue
         if name == "blocks" and isinstance(block, Fold):
-            changed[name] = tuple(_block(inner, words) for inner in block.blocks)
+            changed[name] = tuple(spoken(inner, words) for inner in block.blocks)
         else:
             changed[name] = _deep(value, words)
     return msgspec.structs.replace(block, **changed)
@@ -83,10 +137,4 @@ def _deep(value: Any, words: Words) -> Any:
         return tuple(_deep(item, words) for item in value)
     if not isinstance(value, str):
         return value
-    text, mark = value, ""
-    if value.endswith("]") and " [E-" in value:
-        text, _, mark = value.partition(" [E-")
-        mark = f" [E-{mark}"
-    strong = text.startswith("**") and text.endswith("**") and text.count("**") == 2
-    said = f"**{words.say(text[2:-2])}**" if strong else words.say(text)
-    return said + mark
+    return words.pieces(value)
