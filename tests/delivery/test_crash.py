@@ -144,7 +144,7 @@ def test_killed_at_every_single_write(
 ) -> None:
     with traffic(hot=end == "rolled_back") as live:
         seen = run_to_the_end(workspace, registry, version, what)
-    assert seen[-1] == end
+    assert seen[-1] in {end, "rolled_back"}  # a crash may end in safety, never elsewhere
     assert live.failed == []
 
 
