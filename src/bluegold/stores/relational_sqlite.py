@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from bluegold.stores.relational import RelationalBase
 __all__ = ["RelationalSqlite"]
 
 BUSY_MS = 15_000
+REOPENED_S = 1  # a connection goes on with a file that was moved beneath it; only a new one sees what is there
 
 
 class RelationalSqlite(RelationalBase):
     """A SQLite file.  Writers of all processes queue at ``BEGIN IMMEDIATE``; readers never wait.
+
+    The file is made here and never again: one that is moved away later is an error, not an empty database.
 
     Args:
         url: ``sqlite:///path/to/file.db`` (no in-memory database: stores are shared by processes).
@@ -44,10 +48,19 @@ class RelationalSqlite(RelationalBase):
             Path(database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"'{database}' cannot be made", why=error.strerror or str(error)) from error
-        engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000})
+        path = Path(database).absolute()
+        try:
+            sqlite3.connect(path).close()
+        except sqlite3.Error as error:
+            raise StoreError(f"'{database}' cannot be opened", why=str(error)) from error
+        engine = create_engine(url, creator=lambda: _connect(path), pool_recycle=REOPENED_S)
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
         super().__init__(engine, busy=("locked", "busy"))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, check_same_thread=False, timeout=BUSY_MS / 1000)
 
 
 def _configure(connection: Any, _: object) -> None:

@@ -95,7 +95,8 @@ def test_one_spoiled_feature_touches_neither_the_others_nor_the_breaker(world: A
     online.close()
 
 
-def test_a_spoiled_registry_costs_neither_answers_nor_the_view_of_health(world: Any) -> None:
+@pytest.mark.parametrize("harm", ["replaced", "moved away"])
+def test_a_spoiled_registry_costs_neither_answers_nor_the_view_of_health(world: Any, harm: str) -> None:
     world.promote("v1")
     with (
         Supervisor(world.workspace, "parcels", 0, 1, "127.0.0.1", "--alone") as endpoint,
@@ -104,11 +105,13 @@ def test_a_spoiled_registry_costs_neither_answers_nor_the_view_of_health(world: 
         assert http.get("/v1/health").json()["status"] == "ok"
         world.registry.close()
         database = world.workspace.database
-        with database.open("r+b") as file:
-            file.write(b"\0" * 4096)
+        kept = database.with_name("kept.db")
+        database.rename(kept)  # another file: into the old one, open connections could yet write their log
+        if harm == "replaced":
+            database.write_bytes(b"\0" * 8192)
         for suffix in ("-wal", "-shm"):
             database.with_name(database.name + suffix).unlink(missing_ok=True)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (health := http.get("/v1/health").json())["status"] != "degraded":
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -117,3 +120,11 @@ def test_a_spoiled_registry_costs_neither_answers_nor_the_view_of_health(world: 
         assert health["blue"] == "parcels:v1"
         while "the last configuration goes on" not in http.get("/v1/health").json()["problem"]:
             assert time.monotonic() < deadline
+            time.sleep(0.02)
+        if harm == "replaced":
+            return
+        assert not database.exists()  # a missing registry is not replaced by an empty one
+        kept.rename(database)
+        while http.get("/v1/health").json()["status"] != "ok":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
