@@ -10,8 +10,9 @@ TEST_ARGS ?=
 demo: $(VENV)/.installed
 	$(BIN)/bluegold demo $(DEMO_ARGS)
 
+# Tests kill, stop and starve real processes; one that fails is run once more and named at the end (RERUN): it has a defect.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "slow or not slow" $(TEST_ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "slow or not slow" --reruns 1 -raR $(TEST_ARGS)
 
 check: lint types rules test
 

@@ -32,13 +32,13 @@ def test_leaving_by_an_error_ends_the_work_at_its_next_report():
     def left() -> None:
         with Beside(work) as beside:
             beside.start()
-            assert begun.wait(5)
+            assert begun.wait(60)
             raise KeyboardInterrupt
 
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         left()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
     assert not ended
 
 

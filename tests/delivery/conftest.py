@@ -118,7 +118,7 @@ class Traffic(threading.Thread):
         self.stopping = threading.Event()
 
     def run(self) -> None:
-        connection = http.client.HTTPConnection(self.endpoint.host, self.endpoint.port, timeout=10)
+        connection = http.client.HTTPConnection(self.endpoint.host, self.endpoint.port, timeout=60)
         number = 0
         while not self.stopping.is_set():
             row = dict(self.rows[number % len(self.rows)])

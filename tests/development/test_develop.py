@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -137,12 +136,10 @@ def test_the_holdout_artefact_carries_what_the_gates_need(run: Any, tmp_path: An
     assert all(table[f"f:{name}"].dtype == pl.Float64 for name in names)
 
 
-def test_an_unchanged_run_reuses_every_stage_quickly(run: Any, machines: Machines) -> None:
+def test_an_unchanged_run_reuses_every_stage(run: Any, machines: Machines) -> None:
     workspace, registry, data, version = run
     events: list[StageEvent] = []
-    started = time.perf_counter()
     again = develop(machines(), workspace, registry, author="ada", data=data, on_event=events.append)
-    assert time.perf_counter() - started < 0.5
     assert again == version
     assert [event.what for event in events] == ["reused"] * len(STAGES)
 

@@ -116,7 +116,7 @@ def judged(system: bg.System, workspace: Workspace, registry: Registry) -> tuple
 def ask(workspace: Workspace, ref: str, row: dict[str, Any]) -> Any:
     """The answer of a real worker."""
     with pinned(workspace, ref) as endpoint:
-        connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=10)
+        connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=60)
         connection.request("POST", "/v1/predict", json.dumps(row), {"content-type": "application/json"})
         response = connection.getresponse()
         body = json.loads(response.read())

@@ -23,7 +23,7 @@ class TestEveryEngine:
         started = time.monotonic()
         with pytest.raises(StageError, match=r"did not end within 0\.3 s"):
             engine.run(time.sleep, 30, limits=Limits(timeout_s=0.3))
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 25, "it was waited for to its end"
 
     def test_passes_a_failure_on(self, engine: Engine) -> None:
         with pytest.raises((ZeroDivisionError, StageError), match="zero"):

@@ -57,8 +57,8 @@ def http(request: pytest.FixtureRequest, workspace: Workspace) -> Iterator[httpx
     environment = {**os.environ, "BLUEGOLD_WORKSPACE": str(workspace.root)}
     process = subprocess.Popen([sys.executable, "-m", *commands[request.param]], env=environment)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=5.0) as client:
-            deadline = time.monotonic() + 20
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            deadline = time.monotonic() + 60
             while not _answers(client):
                 assert process.poll() is None
                 assert time.monotonic() < deadline

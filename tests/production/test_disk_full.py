@@ -77,16 +77,16 @@ def disk(world: Any) -> Iterator[Disk]:
 
 def ask(world: Any, url: str, count: int) -> list[httpx.Response]:
     """That many requests, eight at a time."""
-    with httpx.Client(base_url=url, timeout=10.0) as http, concurrent.futures.ThreadPoolExecutor(8) as pool:
+    with httpx.Client(base_url=url, timeout=60) as http, concurrent.futures.ThreadPoolExecutor(8) as pool:
         return list(pool.map(lambda number: http.post("/v1/predict", json=world.parcel(number)), range(count)))
 
 
-def until(url: str, holds: Callable[[httpx.Client], T], timeout: float = 10.0) -> T:
+def until(url: str, holds: Callable[[httpx.Client], T], timeout: float = 60.0) -> T:
     """Ask until it holds."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         try:
-            with httpx.Client(base_url=url, timeout=10.0) as http:
+            with httpx.Client(base_url=url, timeout=60) as http:
                 if found := holds(http):
                     return found
         except httpx.TransportError:  # the worker was killed with this request in flight

@@ -30,7 +30,7 @@ sys.exit(guarded(app))
 def said(process: subprocess.Popen[bytes], pattern: str, seen: str = "") -> tuple[str, str]:
     """Wait for a line on stderr; the match and everything said so far."""
     assert process.stderr is not None
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (found := re.search(pattern, seen)):
         assert time.monotonic() < deadline, seen
         if select.select([process.stderr], [], [], 0.1)[0]:

@@ -133,7 +133,7 @@ def test_no_noise_in_a_request_ends_in_a_fault(
 ) -> None:
     slot = Board(Path(server[1].board)).slot(0)
     pid, failed = slot[Cell.PID], slot[Cell.FAILED]
-    with socket.create_connection(at, timeout=3) as client:
+    with socket.create_connection(at, timeout=60) as client:
         client.sendall(WHOLE[:at_byte] + noise + WHOLE[at_byte:cut] + (WHOLE if again else b""))
     assert (slot[Cell.PID], slot[Cell.FAILED]) == (pid, failed)
 
@@ -144,13 +144,13 @@ def test_clients_that_vanish_or_dawdle_leave_nothing_behind(at: tuple[str, int],
     talk(at, WHOLE)
     time.sleep(0.1)
     before = len(list(files.iterdir()))
-    held = [socket.create_connection(at, timeout=3) for _ in range(100)]
+    held = [socket.create_connection(at, timeout=60) for _ in range(100)]
     for number, client in enumerate(held):
         client.sendall(WHOLE[: 10 + number * 3])
     assert statuses(talk(at, WHOLE)) == [200]
     for client in held:
         client.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while len(list(files.iterdir())) > before and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(list(files.iterdir())) <= before
@@ -161,7 +161,7 @@ def test_a_request_that_never_ends_is_refused_in_time(at: tuple[str, int]) -> No
     found: dict[str, bytes] = {}
 
     def wait(name: str, sent: bytes) -> None:
-        with socket.create_connection(at, timeout=14) as client:
+        with socket.create_connection(at, timeout=60) as client:
             client.sendall(sent)
             found[name] = client.recv(65_536)
 
@@ -182,7 +182,7 @@ def test_a_key_is_needed_once_the_workspace_has_users(server: tuple[Any, Endpoin
     application, key = make_key("shop", ("application",))
     reader, weak = make_key("eve", ("reader",))
     identities = Identities.open(space)
-    with httpx.Client(base_url=endpoint.url, timeout=5.0) as http:
+    with httpx.Client(base_url=endpoint.url, timeout=60) as http:
 
         def ask(key: str = "", **headers: str) -> httpx.Response:
             headers |= {"authorization": f"Bearer {key}"} if key else {}
@@ -190,7 +190,7 @@ def test_a_key_is_needed_once_the_workspace_has_users(server: tuple[Any, Endpoin
 
         assert ask(**{"x-bluegold-caller": "me"}).status_code == 200
         identities.write(1, (application, reader), Signer.open(space.keys))
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while (refused := ask()).status_code == 200:
             assert time.monotonic() < deadline
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")

@@ -44,15 +44,15 @@ def test_a_slow_read_gives_the_last_value_and_is_waited_for_once() -> None:
     def read() -> int:
         reads.append(1)
         if len(reads) == 2:
-            gate.wait(10)
+            gate.wait(120)
         return len(reads)
 
     known = LastKnown(read, 0, Breaker("a store", failures=1, open_s=60.0), limit=0.05)
     assert known.get() == (1, "")
     began = time.monotonic()
-    found = [known.get() for _ in range(50)]
-    assert time.monotonic() - began < 2.0, "fifty times the limit would be 2.5 s"
-    assert found == [(1, "no answer within 0.05 s")] * 50
+    found = [known.get() for _ in range(1000)]
+    assert time.monotonic() - began < 30.0, "a thousand times the limit would be 50 s"
+    assert found == [(1, "no answer within 0.05 s")] * 1000
     assert len(reads) == 2
     gate.set()
     time.sleep(0.05)
@@ -100,7 +100,7 @@ def test_a_spoiled_registry_costs_neither_answers_nor_the_view_of_health(world: 
     world.promote("v1")
     with (
         Supervisor(world.workspace, "parcels", 0, 1, "127.0.0.1", "--alone") as endpoint,
-        httpx.Client(base_url=endpoint.url, timeout=5.0) as http,
+        httpx.Client(base_url=endpoint.url, timeout=60) as http,
     ):
         assert http.get("/v1/health").json()["status"] == "ok"
         world.registry.close()

@@ -36,7 +36,7 @@ def served(template: Path, world_type: Any, tmp_path_factory: pytest.TempPathFac
     world = world_type(Workspace.open(root))
     world.promote("v1")
     with Supervisor(world.workspace, "parcels", 0, 2, "127.0.0.1", "--edge") as endpoint:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while httpx.get(f"{endpoint.url}/v1/health").status_code != 200:
             assert time.monotonic() < deadline
         yield world, endpoint
@@ -64,7 +64,7 @@ def test_no_request_fails_and_none_is_decided_twice_when_workers_are_killed(serv
         thread.start()
     for worker, number in ((0, signal.SIGKILL), (1, signal.SIGKILL), (0, signal.SIGSTOP)):
         slot = board.slot(worker)
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while slot[Cell.STATE] != State.READY:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -114,7 +114,7 @@ def test_hostile_messages_get_an_answer_and_their_connection_ends(served: tuple[
         (b"GET / HTTP/1.1\r\nx: " + b"y" * 40_000, b"431"),
         (b"\x16\x03\x01\r\n\r\n", b"400"),
     ):
-        with socket.create_connection((endpoint.host, endpoint.port), timeout=5.0) as client:
+        with socket.create_connection((endpoint.host, endpoint.port), timeout=60) as client:
             client.sendall(sent)
             said = b""
             while more := client.recv(4096):
@@ -147,7 +147,7 @@ def test_only_headers_of_the_connection_are_taken_out() -> None:
 def test_the_edge_outlives_the_supervisor_and_is_not_started_twice(served: tuple[Any, Endpoint]) -> None:
     world, endpoint = served
     board = Board(Path(endpoint.board))
-    edge, leader, deadline = board[Head.EDGE], board[Head.LEADER], time.monotonic() + 15
+    edge, leader, deadline = board[Head.EDGE], board[Head.LEADER], time.monotonic() + 60
     assert edge > 0
     with httpx.Client(base_url=endpoint.url, timeout=20.0) as http:
         assert http.post("/v1/predict", json=world.parcel(1)).status_code == 200

@@ -113,7 +113,7 @@ def test_the_supervisor_keeps_a_sentinel(world: Any) -> None:
     world.promote("v1")
     options = ("--alone", "--sentinel", "0.2")
     with Supervisor(world.workspace, "parcels", 0, 1, "127.0.0.1", *options):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while (found := account(world.workspace)) is None or found.rounds < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)
