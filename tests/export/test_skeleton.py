@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from bluegold.core.errors import DataError, UsageError
+from bluegold.core.workspace import Workspace
+from bluegold.development import develop
+from bluegold.export.readoff import read, target_of
 from bluegold.export.skeleton import skeleton
 from bluegold.features.loader import load_system
+from bluegold.registry import Registry
+from bluegold.registry.bundle import load_bundle
 
 
 def test_the_starter_loads_and_has_rows(tmp_path: Path) -> None:
@@ -37,7 +44,7 @@ def test_a_contract_is_read_off_a_file(tmp_path: Path, suffix: str) -> None:
     skeleton("churn", tmp_path / "churn", data=file, target="left")
     system = load_system(tmp_path / "churn")
     fields = {field.name: field for field in system.contract.fields}
-    assert set(fields) == {"age", "plan", "since"}  # `class` is a Python keyword and left out with a comment
+    assert set(fields) == {"age", "plan", "since", "class_"}  # `class` is a Python keyword
     assert (fields["age"].ge, fields["age"].le, fields["age"].missing) == (22, 45, "flag")
     assert fields["plan"].levels == ("basic", 'pro "x"')
     assert fields["since"].kind == "time"
@@ -66,3 +73,73 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no column 'c'"):
         skeleton("x", tmp_path / "x", data=small, target="c")
     assert not (tmp_path / "x").exists()
+
+
+def odd(rows: int = 400) -> pl.DataFrame:
+    chance = np.random.default_rng(7)
+    size = chance.normal(size=rows)
+    return pl.DataFrame(
+        {
+            "row": range(rows),
+            "Größe (cm)": size,
+            "größe-cm": size.round(1),
+            "2nd city": chance.choice(["São Paulo", "Zürich", ""], rows),
+            "customer": [f"c{number}" for number in range(rows)],
+            "said": [f"the {number}th thing that was said" for number in range(rows)],
+            "always": "x",
+            "signed up": [dt.date(2024, 1 + number % 12, 1 + number % 28) for number in range(rows)],
+            "income": [None if value < -1 else value for value in chance.normal(size=rows)],
+            "churned": ["yes" if value > 0 else "no" for value in size],
+            "grade": chance.integers(1, 6, rows),
+            "paid": size * 10 + chance.normal(size=rows),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "first"),
+    [("churned", "binary", True), ("grade", "multiclass", "5"), ("paid", "regression", 1.0)],
+)
+def test_any_table_becomes_a_system_that_develops(tmp_path: Path, target: str, task: str, first: Any) -> None:
+    file = tmp_path / "odd.csv"
+    odd().write_csv(file, separator=";", null_value="NA")
+    skeleton("odd", tmp_path / "odd", data=file, target=target)
+    system = load_system(tmp_path / "odd")
+    fields = {field.name: field for field in system.contract.fields}
+    assert {"Grosse_cm", "grosse_cm", "x2nd_city", "signed_up", "income", "said", "customer"} <= set(fields)
+    assert not {"row", "always", target} & set(fields)
+    assert (fields["income"].kind, fields["income"].missing) == ("number", "flag")
+    labels = system.labels(system.load().rows)
+    assert type(first) in {type(label) for label in labels.to_list()}
+    workspace = Workspace.create(tmp_path / "workspace")
+    with Registry.open(workspace, actor="ada") as registry:
+        version = develop(system, workspace, registry, author="ada", folder=tmp_path / "odd")
+        assert load_bundle(registry, version.ref).decision.task == task
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([1, 1, 1], "one value only"),
+        ([None, None], "holds nothing"),
+        ([f"name {number}" for number in range(60)], "60 different values"),
+    ],
+)
+def test_a_column_that_cannot_be_predicted_is_said(values: list[Any], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        target_of(pl.Series("y", values))
+
+
+def test_a_file_of_another_encoding_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "old.csv"
+    file.write_bytes("straße;wert;ziel\nÄußere;1,5;1\nInnere;2;0\n".encode("cp1252"))
+    assert read(file).columns == ["straße", "wert", "ziel"]
+
+
+def test_a_target_that_does_not_fit_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "small.csv"
+    file.write_text("a,left\n1,yes\n2,no\n3,no\n")
+    _, pipeline = sorted(skeleton("small", tmp_path / "small", data=file, target="left"))
+    pipeline.write_text(pipeline.read_text().replace('== "yes"', "== 1"))
+    with pytest.raises(DataError, match=r"the target of 'small' does not fit its data.*cannot compare"):
+        load_system(tmp_path / "small").load()

@@ -23,7 +23,7 @@ def init(
     name: Annotated[str, typer.Argument(help="Name of the system, for example churn.")],
     data: Annotated[Path | None, typer.Option("--data", help="CSV or Parquet file to read the contract off.")] = None,
     target: Annotated[
-        str, typer.Option("--target", help="With --data: the column to predict (true/false or 0/1).")
+        str, typer.Option("--target", help="With --data: the column to predict (yes or no, a class, a number).")
     ] = "",
     source: Annotated[
         Path | None,

@@ -7,19 +7,15 @@ with scikit-learn, so that ``bluegold develop`` works before the first line is c
 from __future__ import annotations
 
 import json
-import keyword
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import polars as pl
-
 from bluegold.core.errors import DataError, UsageError
 from bluegold.core.workspace import write_atomic
+from bluegold.export.readoff import Column, columns_of, read, reader_of, target_of
 
 __all__ = ["skeleton", "usable_target"]
-
-MAX_LEVELS = 12
 
 _PIPELINE = '''"""{title}: what the data and the model are.  What was decided, and why, is in architecture.yaml."""
 
@@ -32,10 +28,15 @@ class Record(bg.Contract):
 {fields}
 
 
-system = bg.System("{name}", contract=Record, target={target}, split=bg.by_share(validate=0.2, holdout=0.2, seed=7))
-system.use({used})
+system = bg.System(
+    "{name}",
+    contract=Record,
+    target={target}
+    split=bg.by_share(validate=0.2, holdout=0.2, seed=7),
+)
+{features}
 system.model("lightgbm", search={{"num_leaves": (15, 31)}})
-system.model("logistic")
+system.model("{second}")
 
 
 @system.source
@@ -70,7 +71,7 @@ def skeleton(
         name: lower-case name with hyphens.
         folder: a folder of that system; it must not hold a definition yet.
         data: CSV or Parquet file whose columns become the contract.
-        target: with ``data``: the column to predict, a boolean or 0/1 column.
+        target: with ``data``: the column to predict: a yes or no, a class, or a number.
         plan: text of ``architecture.yaml`` (default: a first plan with its defaults).
         further: path below the folder -> text.
 
@@ -116,92 +117,81 @@ def _starter(name: str) -> str:
         imports="import bluegold as bg\nimport polars as pl",
         fields="\n".join(fields),
         name=name,
-        target='pl.col("diagnosis") == 0',
-        used=", ".join(json.dumps(field) for field in chosen),
+        target='pl.col("diagnosis") == 0,',
+        features=f"system.use({', '.join(json.dumps(field) for field in chosen)})",
+        second="logistic",
         load=load,
     )
 
 
 def _from_data(name: str, data: Path, target: str) -> str:
-    rows = _read(data)
+    rows = read(data)
     if target not in rows.columns:
         raise DataError(
             f"'{data}' has no column '{target}'",
             way_out=f"name the target with --target, one of {', '.join(rows.columns[:20])}",
         )
-    lines: list[str] = []
-    used: list[str] = []
-    times = False
-    for column in rows.columns:
-        if column == target:
-            continue
-        line = _field(rows[column])
-        if line is None or not column.isidentifier() or keyword.iskeyword(column) or column.startswith("_"):
-            lines.append(f"    # column {column!r} is left out: {rows[column].dtype}")
-            continue
-        lines.append(f"    {column}: {line}")
-        times = times or "bg.time" in line
-        if "bg.time" not in line and "bg.text" not in line:
-            used.append(column)
-    expression = f"pl.col({json.dumps(target)})" + ("" if rows[target].dtype == pl.Boolean else " == 1")
-    reader = "read_parquet" if data.suffix == ".parquet" else "read_csv"
-    options = "" if data.suffix == ".parquet" else ", try_parse_dates=True"
+    aim = target_of(rows[target])
+    columns = columns_of(rows, target)
+    kept = [column for column in columns if column.line]
+    if not any(column.used or column.features for column in kept):
+        raise DataError(
+            f"'{data}' has no column to predict '{target}' by",
+            why="the others are empty, constant, or different in every row",
+            way_out="give a file with more columns",
+        )
+    used = [json.dumps(column.name) for column in kept if column.used]
+    lines = [f"system.use({', '.join(part)})" for part in _lines(used)] if used else []
+    lines += [line for column in kept for line in column.features]
+    times = any(column.line.startswith("dt.") for column in kept)
+    if times:
+        lines.insert(0, "# with a moment in every row, bg.by_time(...) and time=... judge a model by what comes later")
     return _PIPELINE.format(
         title=name,
         imports=("import datetime as dt\n\n" if times else "") + "import bluegold as bg\nimport polars as pl",
-        fields="\n".join(lines),
+        fields="\n".join(_told(column) for column in columns),
         name=name,
-        target=expression,
-        used=", ".join(json.dumps(column) for column in used),
-        load=f"    return bg.Data(rows=pl.{reader}({json.dumps(str(data.resolve()))}{options}))",
+        target=f"{aim.expression},  # {aim.why}",
+        features="\n".join(lines),
+        second="linear" if aim.task == "regression" else "logistic",
+        load=_loading(data, kept),
     )
 
 
+def _lines(used: list[str], width: int = 8) -> list[list[str]]:
+    return [used[start : start + width] for start in range(0, len(used), width)]
+
+
+def _told(column: Column) -> str:
+    """A line of the contract, or the comment that stands in its place."""
+    shown = column.source if column.source == column.name else f"{column.name} ({column.source!r})"
+    if not column.line:
+        return f"    # {shown} is left out: {column.remark}"
+    return f"    {column.name}: {column.line}" + (f"  # {column.remark}" if column.remark else "")
+
+
+def _loading(data: Path, kept: list[Column]) -> str:
+    renamed = {column.source: column.name for column in kept if column.source != column.name}
+    casts = [f'pl.col("{column.name}").cast({column.cast})' for column in kept if column.cast]
+    lines = [f"    rows = {reader_of(data)}"]
+    if renamed:
+        lines.append(f"    rows = rows.rename({json.dumps(renamed, ensure_ascii=False)})")
+    if casts:
+        lines.append(f"    rows = rows.with_columns({', '.join(casts)})")
+    return "\n".join([*lines, "    return bg.Data(rows=rows)"])
+
+
 def usable_target(data: Path, target: str) -> bool:
-    """Whether a file has that column and it holds only true/false or 0/1.
+    """Whether a file has that column and something can be learned from it.
 
     Raises:
         DataError: the file cannot be read.
     """
-    rows = _read(data)
+    rows = read(data)
     if target not in rows.columns:
         return False
-    values = rows[target].drop_nulls()
-    if values.dtype == pl.Boolean:
-        return True
-    return values.dtype.is_integer() and set(values.unique().to_list()) <= {0, 1}
-
-
-def _read(data: Path) -> pl.DataFrame:
-    if not data.is_file():
-        raise DataError(f"there is no file '{data}'", way_out="name a CSV or Parquet file with --data")
     try:
-        if data.suffix == ".parquet":
-            return pl.read_parquet(data, n_rows=100_000)
-        return pl.read_csv(data, n_rows=100_000, try_parse_dates=True)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(
-            f"'{data}' cannot be read", why=str(error).splitlines()[0], way_out="give a CSV or Parquet file"
-        ) from error
-
-
-def _field(column: pl.Series) -> str | None:
-    """The contract line of one column, or None where its type has no place in a contract."""
-    missing = ', missing="flag"' if column.null_count() else ""
-    if column.dtype == pl.Boolean:
-        return f"bool = bg.flag({missing[2:]})"
-    if column.dtype.is_temporal():
-        return f"dt.datetime = bg.time({missing[2:]})"
-    if column.dtype.is_integer() or column.dtype.is_float():
-        kind = "int" if column.dtype.is_integer() else "float"
-        bounds = f"ge={column.min()!r}, le={column.max()!r}, " if column.len() > column.null_count() else ""
-        return f'{kind} = bg.number({bounds}outside="flag"{missing})'
-    if column.dtype == pl.String:
-        levels: list[str] = column.drop_nulls().unique().sort().to_list()
-        if len(levels) <= MAX_LEVELS:
-            listed = "".join(f"{json.dumps(level)}, " for level in levels)
-            return f'str = bg.category({listed}unknown="flag"{missing})'
-        if len(levels) <= max(50, column.len() // 20):
-            return f'str = bg.category(unknown="flag"{missing})'
-        return f"str = bg.text({missing[2:]})"
-    return None
+        target_of(rows[target])
+    except DataError:
+        return False
+    return True

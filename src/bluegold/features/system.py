@@ -305,7 +305,14 @@ class System:
                 why=f"the rows have {', '.join(rows.columns[:20])}",
                 way_out="add the column in the source, or correct target=",
             )
-        found = rows.select(self.target.alias("y")).to_series()
+        try:
+            found = rows.select(self.target.alias("y")).to_series()
+        except pl.exceptions.PolarsError as error:
+            raise DataError(
+                f"the target of '{self.name}' does not fit its data",
+                why=str(error).splitlines()[0],
+                way_out="correct target=, or the type of the column in the source",
+            ) from error
         return labels_of(found, self.task, self.name)
 
     def partition(self, rows: pl.DataFrame) -> pl.Series:
