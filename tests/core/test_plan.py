@@ -26,7 +26,9 @@ def test_defaults_are_safe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("system: x\ntopologi: batch\n", "topologi"),
+        ("system: x\ntopologi: batch\n", "topologi.*it knows system, .*topology"),
+        ("system: x\nrollout: {holds: 3}\n", "holds.*it knows shadow_s, .*hold_s"),
+        ("system: x\nrequirements: {AP-7: {threshold: 0.9, why: x}}\n", "`why`.*it knows reason, threshold"),
         ("system: x\ntopology: sometimes\n", "topology"),
         ("system: x\nrollout: {shares: [0.5, 0.1, 1.0]}\n", "rollout.shares"),
         ("system: x\nrollout: {shares: [0.1, 0.5]}\n", "rollout.shares"),

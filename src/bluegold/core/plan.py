@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import zoneinfo
 from pathlib import Path
 from typing import Annotated, Literal
@@ -260,11 +261,28 @@ def read_plan(path: Path) -> Plan:
     try:
         plan = msgspec.convert(yaml.safe_load(text) or {}, Plan, strict=False)
     except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise DefinitionError(
-            f"'{path}' is not a valid plan", why=" ".join(str(error).split()), way_out="correct that place"
-        ) from error
+        why = " ".join(str(error).split())
+        known = _known_at(why) if "unknown field" in why else ""
+        way_out = f"correct that place; it knows {known}" if known else "correct that place"
+        raise DefinitionError(f"'{path}' is not a valid plan", why=why, way_out=way_out) from error
     _consistent(plan, path)
     return plan
+
+
+def _known_at(message: str) -> str:
+    """The keys that the plan knows where msgspec found an unknown one: the last part of its message is the path."""
+    found = msgspec.inspect.type_info(Plan)
+    place = message.rpartition(" - at `$")[2].rstrip("`")
+    for key in re.findall(r"\.(\w+)|(\[[^\]]*\])", place):
+        if isinstance(found, msgspec.inspect.StructType) and key[0]:
+            found = next((field.type for field in found.fields if field.encode_name == key[0]), found)
+        elif isinstance(found, msgspec.inspect.DictType):
+            found = found.value_type
+        elif isinstance(found, msgspec.inspect.VarTupleType | msgspec.inspect.ListType):
+            found = found.item_type
+    if not isinstance(found, msgspec.inspect.StructType):
+        return ""
+    return ", ".join(field.encode_name for field in found.fields)
 
 
 def _consistent(plan: Plan, path: Path) -> None:
