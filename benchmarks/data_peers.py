@@ -38,6 +38,7 @@ SCAN = (
     + """
 import duckdb
 con = duckdb.connect()
+con.execute("set enable_progress_bar = false")
 columns = [one[0] for one in con.sql(f"describe select * from '{folder}/flights.csv'").fetchall()]
 began = time.perf_counter()
 con.execute(f"select count(*), {', '.join(f'max({c})' for c in columns)} from '{folder}/flights.csv'").fetchall()
@@ -108,6 +109,7 @@ TRANSFORM_DUCKDB = (
     + f"""
 import duckdb
 con = duckdb.connect()
+con.execute("set enable_progress_bar = false")
 con.execute(f"create table f as select * from '{{folder}}/flights.parquet' limit 1_000_000")
 con.execute(f"create table w as select * from '{{folder}}/weather.parquet'")
 gb = arrow_gb(con.sql("select * from f").to_arrow_table())

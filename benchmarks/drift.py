@@ -186,7 +186,11 @@ def main() -> int:
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "columns": ["work", "program", "rows", "seconds", "found"],
         "rows": rows,
-        "notes": [],
+        "notes": [
+            "Goals: a million rows in at most a second; a change seen within 250 samples without a false alarm.",
+            "Circle is 21 samples late. Finer buckets see it after 247, but cost a false alarm on rainfall.",
+            "A likelihood-ratio test sees it after 191 to 231 and costs nine or more: its errors are correlated.",
+        ],
     }
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / "drift.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -1,6 +1,9 @@
 """Faults under load: killed and hung workers, killed supervisors, reloads, version swaps; nothing may be lost.
 
-python benchmarks/faults.py [--quick] [--only kills,edge,hangs,reloads,swaps,supervisors,cost,peers]
+python benchmarks/faults.py [--quick] [--add]
+    [--only kills,edge,hangs,reloads,swaps,supervisors,standbys,edges,watchers,deputies,consumers,cost,peers]
+
+`--add` counts the kills, requests and losses of a part's rows to those that were found before.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fault_losses
 import fault_peers
 from bluegold.core.nouns import TrafficSplit
 from bluegold.core.workspace import Workspace
@@ -51,6 +55,7 @@ COLUMNS = (
     "failed",
     "acknowledged, lost",
     "slowest answer ms",
+    "longest silence ms",
 )
 WHAT = (
     "Two workers with a LightGBM model found by the starter pipeline (30 numbers a row), every decision durable before "
@@ -143,7 +148,16 @@ def row(name: str, seen: list[float], back: list[float], found: dict[str, Any], 
     """One line of the table; times in seconds."""
     total = found["answered"] + len(found["failed"])
     times = [_at(seen, 0.5), _at(seen, 0.99), _at(back, 0.5), _at(back, 0.99)]
-    return [name, len(back or seen), *times, total, len(found["failed"]), lost, round(found["max_ms"], 1)]
+    return [
+        name,
+        len(back or seen),
+        *times,
+        total,
+        len(found["failed"]),
+        lost,
+        round(found["max_ms"], 1),
+        round(found["gap_ms"], 1),
+    ]
 
 
 def _at(values: list[float], share: float) -> float | None:
@@ -248,7 +262,7 @@ def cost(stage: Stage, quick: bool) -> list[list[Any]]:
             times = ", ".join(f"p{share} {found}" for share, found in re.findall(r"(50|99)% +(\S+)", said))
             errors = sum(int(one) for one in re.findall(r"(?:connect|read|write|timeout|responses:) (\d+)", said))
             total = int(re.findall(r"(\d+) requests in", said)[0])
-            rows.append([f"{name}: {rate:,.0f} requests/s, {times}", *[None] * 5, total, errors, "-", None])
+            rows.append([f"{name}: {rate:,.0f} requests/s, {times}", *[None] * 5, total, errors, "-", None, None])
     return rows
 
 
@@ -257,8 +271,35 @@ def peers(stage: Stage, quick: bool) -> list[list[Any]]:
     return fault_peers.strike(stage.load, until, row, 2 if quick else 10)
 
 
+def _part(name: str) -> Callable[[Stage, bool], list[list[Any]]]:
+    struck: Callable[[Any, int], list[list[Any]]] = getattr(fault_losses, name)
+    return lambda stage, quick: struck(stage, 3 if quick else fault_losses.PIECES[name])
+
+
+def added(before: list[list[Any]], now: list[list[Any]]) -> list[list[Any]]:
+    """Rows of the same faults as one: kills, requests, failures and losses added, times as found last."""
+    found = []
+    for line in now:
+        old = next((one for one in before if one[0] == line[0]), None)
+        if old is not None:
+            kept, lost = (list(map(_number, one[8].split(" (")[0].split(", "))) for one in (old, line))
+            faults = "".join(
+                sorted({one[8].partition(" (")[2] and f" ({one[8].partition(' (')[2]}" for one in (old, line)})
+            )
+            line[1], line[6], line[7] = (line[place] + old[place] for place in (1, 6, 7))
+            line[8] = f"{kept[0] + lost[0]:,}, {kept[1] + lost[1]}{faults}"
+        found.append(line)
+    return found
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
 PARTS: dict[str, Callable[[Stage, bool], list[list[Any]]]] = {
-    one.__name__: one for one in (kills, edge, hangs, reloads, swaps, supervisors, cost, peers)
+    **{one.__name__: one for one in (kills, edge, hangs, reloads, swaps, supervisors)},
+    **{name: _part(name) for name in fault_losses.PIECES},
+    **{one.__name__: one for one in (cost, peers)},
 }
 
 
@@ -266,13 +307,15 @@ def main() -> int:
     """Run the parts and put their rows into the result."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--add", action="store_true")
     parser.add_argument("--only", default=",".join(PARTS))
     given = parser.parse_args()
     kept: dict[str, Any] = json.loads(RESULT.read_text())["parts"] if RESULT.exists() and not given.quick else {}
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(Path(folder))
         for name in given.only.split(","):
-            kept[name] = PARTS[name](stage, given.quick)
+            found = PARTS[name](stage, given.quick)
+            kept[name] = added(kept.get(name, []), found) if given.add else found
             sys.stdout.write("".join(f"{line}\n" for line in kept[name]))
             sys.stdout.flush()
         stage.registry.close()
@@ -284,7 +327,7 @@ def main() -> int:
         "command": "python benchmarks/faults.py",
         "machine": f"{os.cpu_count()} cores, Python {sys.version.split()[0]}",
         "columns": COLUMNS,
-        "rows": [line for name in PARTS for line in kept.get(name, [])],
+        "rows": [(line + [None] * len(COLUMNS))[: len(COLUMNS)] for name in PARTS for line in kept.get(name, [])],
         "notes": NOTES,
         "parts": kept,
     }
@@ -297,6 +340,9 @@ NOTES = (
     "Each kill waits until a standby is ready again, about 1.5 s after the one before. Else a worker starts anew.",
     "Client, workers and supervisor share the two cores: the 99th percentiles hold waits for one of them.",
     "Without the edge, requests in flight on a killed worker fail, and the next one on each of its kept connections.",
+    "`longest silence` is the longest time in which none of the 16 connections got an answer, over a row's faults.",
+    "Rows without times count losses only: their kills were made in pieces, on a machine that did other work too.",
+    "A killed edge takes its connections along: requests on them fail; what was acknowledged before is not lost.",
     "The edge is one more process on two cores; the rows at full speed show what it costs.",
     "The peers answer an echo and record nothing; `back`: two processes, neither the killed one, answer again.",
 )

@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = pipeline.read_text(encoding="utf-8")
     for old, new in (
         ("class Record(bg.Contract):", "class Record(bg.Contract):\n    ward: str = bg.category('north', 'south')"),
-        ('system = bg.System("starter",', 'system = bg.System("starter", protected=("ward",),'),
+        ('    "starter",', '    "starter",\n    protected=("ward",),'),
         ("diagnosis=pl.Series(found.target)", "diagnosis=pl.Series(found.target), ward=WARDS"),
         (
             "@system.source",

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from bluegold.cli.where import where
 from bluegold.core.errors import UsageError
 from bluegold.core.workspace import Workspace
-from bluegold.probes.unmeasured import UNMEASURED, place
+from bluegold.probes.places import place
 from bluegold.requirements.catalog import catalog
 
 IDS = [row.id for row in catalog()]
@@ -31,13 +31,13 @@ def bluegold(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_prove_one(space: Workspace, folder: Path, tmp_path: Path) -> None:
-    done = bluegold("prove", "ap-7", "SEC-4", "-w", str(space.root), "--system", str(folder), cwd=tmp_path)
+    done = bluegold("prove", "ap-7", "CP-3", "-w", str(space.root), "--system", str(folder), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split()[:2] == ["AP-7", "missed"]
     assert "≥ 0.999 -> ≥ 0.9999" in lines[0]
-    assert any(line.startswith("SEC-4  needs instrumentation") for line in lines)
-    assert UNMEASURED["SEC-4"] in done.stdout
+    assert any(line.startswith("CP-3   not applicable") for line in lines)
+    assert "not applicable because no field of its contract is marked financial_id" in done.stdout
     assert json.loads(space.evidence.read_text(encoding="utf-8").splitlines()[0])["requirement"] == "AP-7"
 
 
@@ -47,7 +47,7 @@ def test_prove_as_json_takes_the_definition_from_the_registry(space: Workspace, 
     told: dict[str, Any] = json.loads(done.stdout)
     assert [row["requirement"]["id"] for row in told["checklist"]] == ["AP-7", "AP-11", "CP-4"]
     by_id = {one["requirement"]: one for one in told["evidence"]}
-    assert by_id["CP-4"]["value"] is None
+    assert (by_id["CP-4"]["value"], by_id["CP-4"]["verdict"]) == (None, "not applicable")
     assert 0 < by_id["AP-11"]["value"] <= 100
     assert sum(told["totals"].values()) == 3
     assert told["ledger"] == str(space.evidence)
@@ -82,12 +82,6 @@ def test_where_names_the_place() -> None:
     plain = RUNNER.invoke(APP, ["AP-10"]).stdout
     assert plain.startswith(place("AP-10"))
     assert "gate: operation" in plain
-
-
-def test_where_says_that_nothing_measures_it() -> None:
-    result = RUNNER.invoke(APP, ["SEC-4"])
-    assert result.exit_code == 0
-    assert result.stdout.startswith(f"needs instrumentation: {UNMEASURED['SEC-4']}")
 
 
 @pytest.mark.parametrize("row", catalog(), ids=IDS)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bluegold.core.errors import DataError, RegistryError
-from bluegold.development.families import Training, through_onnx
+from bluegold.development.families import Training, through_onnx, xgboost
 from bluegold.registry.predictors import FAMILIES, Predictor, load_predictor
 from bluegold.registry.predictors.linear import CategoryTerm, LinearPredictor, NumberTerm
 from bluegold.registry.predictors.softmax import SoftmaxPredictor
@@ -59,12 +59,20 @@ def grown() -> bytes:
     return through_onnx.fit_forest(training, {**through_onnx.FOREST, "n_estimators": 8}, 7).predictor.dump()
 
 
+def boosted() -> bytes:
+    """A few trees of XGBoost."""
+    rows = matrix(400)
+    training = Training(rows, np.nan_to_num(rows[:, 0]) > 0, ("number", "number", "category", *["number"] * 3))
+    return xgboost.fit(training, {**xgboost.DEFAULTS, "n_estimators": 8}, 7).predictor.dump()
+
+
 OTHERS = {
     "linear": LinearPredictor(intercept=0.5, terms=LINEAR.terms, link="identity").dump(),
     "onnx": grown(),
     "softmax": SoftmaxPredictor(
         [LinearPredictor(intercept=i, terms=LINEAR.terms, link="identity") for i in (0.0, 0.5, -0.5)]
     ).dump(),
+    "xgboost": boosted(),
 }
 
 
@@ -133,6 +141,7 @@ def test_a_file_of_another_kind_is_refused() -> None:
         "lightgbm": [b"", b"tree\nnonsense", b"\x80\x04.", b"tree\n\x00"],
         "linear": [b"", b"[]"],
         "onnx": [b"", b"\x08\x08", b"{}"],
+        "xgboost": [b"", b"{}", b'{"learner": {}}'],
         "softmax": [b"", b'{"classes": []}', b'{"classes": [1, 2]}'],
         "logistic": [b"", b"{}", b'{"intercept": 1, "terms": [{"type": "x"}]}', b'{"intercept": null, "terms": []}'],
     }

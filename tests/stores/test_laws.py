@@ -31,8 +31,9 @@ PROTOCOLS = {
     "graph": GraphStore,
     "vector": VectorStore,
 }
+SERVERS = {"postgresql", "redis", "rediss", "unix"}
 # A server adapter needs its server; what runs inside the workspace is tested here, each by its short name.
-EMBEDDED = [(kind, name) for kind, names in ADAPTERS.items() for name in names if name != "postgresql"]
+EMBEDDED = [(kind, name) for kind, names in ADAPTERS.items() for name in names if name not in SERVERS]
 
 
 def embedded(kind: Kind) -> list[str]:

@@ -23,7 +23,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "Develop": ("develop", "retrain"),
     "Deliver": ("deliver", "review", "approve", "promote", "rollback", "experiment", "history", "versions"),
     "Run": ("up", "reload", "stop", "score", "stream", "results"),
-    "Keep": ("user", "backup", "restore"),
+    "Keep": ("user", "keys", "backup", "restore"),
     "Prove": ("prove", "trace", "audit", "where", "export"),
 }
 

@@ -9,8 +9,8 @@ __all__ = ["reload"]
 
 def reload(*, workspace: WorkspaceOption = None) -> None:
     """Replace every worker of the running server by one started from the code on the disk, without a gap."""
-    from bluegold.core.workspace import Workspace
+    from bluegold.production.kept import served
     from bluegold.production.operations import supervisor
 
-    seconds = supervisor.reload(Workspace.open(workspace_path(workspace)))
+    seconds = supervisor.reload(served(workspace_path(workspace)))
     say(f"bluegold: every worker replaced in {seconds:.1f} s.")

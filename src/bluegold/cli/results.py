@@ -77,3 +77,37 @@ def results_find(
 
     found = ResultsStore(Workspace.open(workspace_path(workspace))).find(digest)
     emit(found, as_json=as_json, text="\n".join(found[:100]) or "no exported decision has that input")
+
+
+@results.command("retain")
+def results_retain(
+    *,
+    plan: Annotated[str, typer.Option("--plan", metavar="FILE", help="An architecture.yaml; else production's.")] = "",
+    model: Annotated[str, typer.Option("--model", help="Whose plan, where there are several models.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Archive decisions and results; remove what is too old for its tier (`retention:` in architecture.yaml)."""
+    from pathlib import Path
+
+    from bluegold.core.plan import read_plan
+    from bluegold.core.workspace import Workspace
+    from bluegold.production.results.retention import plan_of, retain
+    from bluegold.production.selection import model_of
+    from bluegold.registry.registry import Registry
+
+    space = Workspace.open(workspace_path(workspace))
+    with Registry.open(space, actor=actor_name(None)) as registry:
+        rules = read_plan(Path(plan)).retention if plan else plan_of(registry, model_of(registry, model))
+        done = retain(space, registry, rules, dry_run=dry_run)
+    lines = [
+        f"{one.what:8}{one.tier:9}{one.newest}  {one.path} ({one.because})"
+        for one in done.steps
+        if one.what != "archive"
+    ]
+    counts = [f"{done.count(what)} {said}" for what, said in SAID.items()]
+    emit(done, as_json=as_json, text="\n".join([*lines, f"{'would be: ' if dry_run else ''}{', '.join(counts)}"]))
+
+
+SAID = {"archive": "archived", "remove": "removed from the workspace", "delete": "deleted for good", "hold": "held"}

@@ -10,10 +10,10 @@ __all__ = ["stop"]
 def stop(*, workspace: WorkspaceOption = None) -> None:
     """Let the running server answer what has begun, and stop it."""
     from bluegold.core.errors import ServingError
-    from bluegold.core.workspace import Workspace
+    from bluegold.production.kept import served
     from bluegold.production.operations import supervisor
 
-    space = Workspace.open(workspace_path(workspace))
+    space = served(workspace_path(workspace))
     if supervisor.running(space) is None:
         raise ServingError(f"workspace '{space.root}' is not served", way_out="start it with 'bluegold up'")
     if not supervisor.stop(space):

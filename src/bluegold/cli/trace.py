@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bluegold.cli.terminal import JsonOption, WorkspaceOption, emit, workspace_path
+from bluegold.cli.identity import acting
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
 
 if TYPE_CHECKING:
     from bluegold.core.workspace import Workspace
     from bluegold.production.results.records import DecisionRecord
     from bluegold.registry import Registry
 
-__all__ = ["trace"]
+__all__ = ["shown", "trace"]
 
 _KINDS = ("code", "data", "environment", "features", "run")
 
@@ -27,7 +28,11 @@ def trace(
         ),
     ],
     *,
+    personal: Annotated[
+        bool, typer.Option("--personal", help="Show personal fields; it takes a role that may, and is audited.")
+    ] = False,
     workspace: WorkspaceOption = None,
+    actor: ActorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Walk the whole chain: decision, version, gates, approvals, stages, features, data and run."""
@@ -35,15 +40,15 @@ def trace(
     from bluegold.registry import Registry
 
     space = Workspace.open(workspace_path(workspace))
-    with Registry.open(space) as registry:
+    with Registry.open(space, actor=acting(actor, space) if personal else "") as registry:
         if identifier.partition(":")[0] in _KINDS and not registry.versions.list(identifier.partition(":")[0]):
             found = _descendants(registry, identifier)
         else:
-            found = _ancestors(registry, space, identifier)
+            found = _ancestors(registry, space, identifier, personal=personal)
     emit(found, as_json=as_json, text=lambda: _told(found))
 
 
-def _ancestors(registry: Registry, space: Workspace, identifier: str) -> dict[str, Any]:
+def _ancestors(registry: Registry, space: Workspace, identifier: str, *, personal: bool) -> dict[str, Any]:
     """From a decision or a version back to what it was made of."""
     from bluegold.production.results.decision_reader import DecisionReader
     from bluegold.production.results.records import OutcomeRecord
@@ -56,12 +61,28 @@ def _ancestors(registry: Registry, space: Workspace, identifier: str) -> dict[st
     found = _version(registry, ref)
     outcomes = [one for one in reader.records() if isinstance(one, OutcomeRecord) and one.id == record.id]
     return {
-        "decision": record,
+        "decision": shown(registry, space, record, personal=personal),
         "outcomes": outcomes,
         "features_match": record.features_digest == found["version"].lineage.features,
         "traffic": _split(registry, record),
         **found,
     }
+
+
+def shown(registry: Registry, space: Workspace, record: DecisionRecord, *, personal: bool) -> DecisionRecord:
+    """A decision as whoever asks may see it: with pseudonyms, or on demand with what stands behind them.
+
+    Raises:
+        AccessDenied: personal fields are asked for by somebody who may not see them.
+    """
+    from bluegold.production.veil import disclosed
+    from bluegold.security.sealing import KeyRing
+
+    if not personal:
+        return disclosed(record, None)
+    registry.access.require(registry.actor, "personal")
+    registry.audit.append(registry.actor, "see personal data", record.id, "shown")
+    return disclosed(record, KeyRing(space.keys))
 
 
 def _known(registry: Registry, identifier: str) -> str:

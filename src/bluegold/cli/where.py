@@ -17,19 +17,17 @@ def where(
     as_json: JsonOption = False,
 ) -> None:
     """Print the file and line that measure a requirement, and the gate that it feeds."""
-    from bluegold.probes.unmeasured import UNMEASURED, place
+    from bluegold.probes.places import place
     from bluegold.requirements.catalog import requirement
 
     row = requirement(identifier)
     probe = place(row.id)
-    why = "" if probe else f"needs instrumentation: {UNMEASURED[row.id]}"
     value = {
         "id": row.id,
         "title": row.title,
         "probe": probe,
-        "unmeasured": why,
         "component": row.component,
         "gate": row.gate,
     }
-    text = f"{probe or why}\n{row.id} {row.title}: answered in {row.component}, gate: {row.gate}"
+    text = f"{probe}\n{row.id} {row.title}: answered in {row.component}, gate: {row.gate}"
     emit(value, as_json=as_json, text=text)

@@ -303,7 +303,7 @@ class Evidence(Noun, frozen=True, kw_only=True):
 
     requirement: str
     value: float | bool | None
-    verdict: Literal["objective", "threshold", "missed", "needs instrumentation"]
+    verdict: Literal["objective", "threshold", "missed", "needs instrumentation", "not applicable"]
     unit: str
     samples: int
     machine: str

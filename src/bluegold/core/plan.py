@@ -19,10 +19,12 @@ __all__ = [
     "Governance",
     "Guardrail",
     "Guardrails",
+    "Hold",
     "Override",
     "Plan",
     "Point",
     "Regression",
+    "Retention",
     "Retraining",
     "Rollout",
     "Security",
@@ -43,13 +45,18 @@ class Plain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Stores(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which store serves which workload (a kind or a URL)."""
+    """Which store serves which workload (a kind or a URL).
+
+    ``online``: where online features are kept, ``lmdb`` inside the workspace or ``redis://host:port/db``, which several
+    machines share.  The plan is part of every version, so an address in it must hold no password.
+    """
 
     relational: str = "sqlite"
     object: str = "files"
     key_value: str = "lmdb"
     graph: str = "relational"
     vector: str = "none"
+    online: str = ""
 
 
 class Batch(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -156,10 +163,15 @@ class Security(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ``advisories``: a JSON file or a folder of them, relative to the workspace; empty: ``advisories.json`` in it, if
     it is there.  ``without_advisories``: what gate 5 does when there is no source: say so, or hold.
+    ``query_budget``: different queries a caller and day beyond which an alert is raised; 0 for none.
+    ``chain_guard``: what a worker does with a caller whose queries circle around one record near the boundary between
+    two answers, as attacks do: nothing, or refuse further ones for a while (429).
     """
 
     advisories: str = ""
     without_advisories: Literal["say", "hold"] = "say"
+    query_budget: Annotated[int, msgspec.Meta(ge=0)] = 0
+    chain_guard: Literal["off", "refuse"] = "off"
 
 
 class Retraining(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -196,6 +208,33 @@ class Override(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: str
     threshold: float | None = None
     objective: float | None = None
+
+
+class Hold(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A legal hold: what was decided in these days (of ``model``, or of all) is neither moved nor deleted."""
+
+    since: dt.date
+    until: dt.date | None = None
+    model: str = ""
+    reason: str
+
+
+Days = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Retention(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long decisions and results stay where; ages in days, 0 for ever.
+
+    ``hot_days``: how long finished pieces of the decision log stay in the workspace.  ``warm_days``: how long results
+    stay queryable there.  ``cold_days``: how long the archive keeps them.  ``archive``: its folder, below the workspace
+    or absolute.  ``holds``: what stays whatever its age.  Everything is archived, verified, before it leaves a tier.
+    """
+
+    hot_days: Days = 0
+    warm_days: Days = 0
+    cold_days: Days = 0
+    archive: str = "archive"
+    holds: tuple[Hold, ...] = ()
 
 
 class Workload(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -236,6 +275,7 @@ class Plan(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retraining: Retraining = Retraining()
     governance: Governance = Governance()
     regression: Regression = Regression()
+    retention: Retention = Retention()
     requirements: dict[str, Override] = {}
     why: dict[str, str] = {}
 
@@ -293,6 +333,12 @@ def _consistent(plan: Plan, path: Path) -> None:
             way_out="for example shares: [0.05, 0.25, 0.5, 1.0]",
         )
     _calendar(plan.rollout, path)
+    if ":" in plan.stores.online.partition("://")[2].rpartition("@")[0]:
+        raise DefinitionError(
+            f"'{path}': the address in stores.online holds a password",
+            why="the plan is part of every version and of the document",
+            way_out="leave it out here, and give the whole address in BLUEGOLD_KEY_VALUE_URL where it runs",
+        )
     if plan.regulated and plan.governance.approval != "human":
         raise DefinitionError(
             f"'{path}': regulated is true but governance.approval is '{plan.governance.approval}'",

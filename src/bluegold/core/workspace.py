@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from bluegold.core.errors import WorkspaceError
+from bluegold.core.settings import settings
 
 __all__ = ["Workspace", "write_atomic"]
 
@@ -45,7 +46,9 @@ class Workspace:
         """
         space = cls(root)
         try:
-            for folder in (space.root, space.runs, space.run, space.decisions, space.documents):
+            space.root.parent.mkdir(parents=True, exist_ok=True)
+            space.root.mkdir(mode=0o700, exist_ok=True)  # decisions are nobody else's business on this machine
+            for folder in (space.runs, space.run, space.decisions, space.documents):
                 folder.mkdir(parents=True, exist_ok=True)
             space.keys.mkdir(mode=0o700, exist_ok=True)
             write_atomic(space.root / ".writable", b"")
@@ -65,7 +68,8 @@ class Workspace:
             WorkspaceError: there is no workspace at ``root``.
         """
         space = cls(root)
-        if not space.database.is_file():
+        elsewhere = bool(settings().relational_url) and space.keys.is_dir()
+        if not space.database.is_file() and not elsewhere:
             raise WorkspaceError(
                 f"there is no workspace at '{space.root}'",
                 way_out="run 'bluegold develop' or 'bluegold demo' there first, or name another with --workspace",

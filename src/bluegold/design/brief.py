@@ -84,6 +84,8 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
         row = self.row(identifier)
         if row.evidence is None:
             return "{{needs instrumentation}}"
+        if row.evidence.value is None:
+            return f"{{{{{row.verdict}}}}}"
         return f"{shown_value(row.requirement, row.evidence.value)} {self.measured(row)}"
 
     def decision(self, identifier: str) -> Decided:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -10,9 +11,9 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from bluegold.design.blocks import Block, Document, Fold, Section
+from bluegold.design.blocks import Block, Diagram, Document, Fold, Section
 
-__all__ = ["Words", "spoken", "translated"]
+__all__ = ["Words", "drawn", "spoken", "translated"]
 
 Language = Literal["en", "es"]
 #: where a cell is taken apart, the strongest joint first
@@ -21,13 +22,16 @@ _JOINTS = tuple(
     for pattern in (
         r"(`[^`]*`|\[E-[^\]]*\]|\{\{[^}]*\}\})",
         r"(\*\*)",
-        r"(^\d+ |^: |^; |^contract of |^signals of |^candidate |^gate )",
+        r"(^\d+ |^S[1-6] |^: |^; |^contract of |^signals of |^candidate |^gate )",
         r"((?<=[.?])\s+|\.$|\]$)",
         r"(; )",
         r"(: |:$)",
         r"(, | -> | / )",
     )
 )
+#: what people read in Mermaid: quoted labels, who takes part, what is said to whom
+_LABEL = re.compile(r'"([^"]*)"')
+_SAID = re.compile(r"(\s*(?:participant \w+ as |\w+\s*-[-.>x)]+\s*\w+: |Note [^:]*: ))(.+)")
 _NUMBER = re.compile(r"\d[\d,.]*\d|\d")
 B = TypeVar("B", bound=Block)
 
@@ -123,6 +127,9 @@ def spoken(block: B, words: Words) -> B:
         return block
     changed: dict[str, Any] = {}
     for name, value in msgspec.structs.asdict(block).items():
+        if name == "source" and isinstance(block, Diagram):
+            changed[name] = drawn(block.source, words)
+            continue
         if name in {"source", "anchor", "name", "kind", "numeric", "anchored", "wide"}:
             continue
         if name == "blocks" and isinstance(block, Fold):
@@ -130,6 +137,36 @@ def spoken(block: B, words: Words) -> B:
         else:
             changed[name] = _deep(value, words)
     return msgspec.structs.replace(block, **changed)
+
+
+def drawn(source: str, words: Words) -> str:
+    """A drawing with its labels in the reader's language; names in it stay.
+
+    Example:
+        >>> print(drawn('a["1 Data<br/>cleansing"] -- "signed version" --> b["mlflow"]', Words("es")))
+        a["1 Limpieza<br/>de datos"] -- "versión firmada" --> b["mlflow"]
+    """
+    if words.lang == "en":
+        return source
+    lines = []
+    for line in source.split("\n"):
+        found = _SAID.fullmatch(line)
+        if found:
+            lines.append(found[1] + words.pieces(found[2]).replace(";", ","))
+        else:
+            lines.append(_LABEL.sub(lambda quoted: f'"{_wrapped(quoted[1], words)}"', line))
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, words: Words) -> str:
+    """A label, said as a whole and broken again where it was broken, or said line by line."""
+    parts = text.split("<br/>")
+    whole = " ".join(parts)
+    said = words.pieces(whole)
+    if len(parts) == 1 or said == whole:
+        return "<br/>".join(words.pieces(part) for part in parts)
+    width = max(*map(len, parts), -(-len(said) // len(parts)))
+    return "<br/>".join(textwrap.wrap(said, width + 2, break_long_words=False, break_on_hyphens=False))
 
 
 def _deep(value: Any, words: Words) -> Any:

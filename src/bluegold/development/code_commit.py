@@ -128,7 +128,11 @@ def _artefacts(ctx: StageContext, choice: dict[str, Any], measures: dict[str, An
     ctx.take("holdout").write_parquet(buffer, compression="zstd")
     lines, _ = environment()
     facts = {
-        "decision.json": {"family": choice["format"], "rule": choice["rule"]},
+        "decision.json": {
+            "family": choice["format"],
+            "rule": choice["rule"],
+            **({"calibration": choice["calibration"]} if choice.get("calibration") else {}),
+        },
         "choice.json": choice,
         "canaries.json": _canaries(ctx, model_of(choice, model)),
         "parity.json": ctx.take("parity"),

@@ -15,6 +15,7 @@ __all__ = ["PARTS", "definition"]
 
 #: names of the parts that stages may read
 PARTS = (
+    "calibration",
     "contract",
     "entity",
     "fairness",
@@ -55,11 +56,20 @@ def definition(system: System) -> dict[str, str]:
     """
     found: dict[str, Any] = {part: getattr(system, part, None) for part in PARTS}
     found["fairness"] = system.plan.fairness
+    if any(_is_module(value) for choice in system.models for value in choice.params.values()):
+        found["models"] = [system.models, system.source_text]  # how a module computes is said by the source alone
     return {part: sha256_json(_plain(value)) for part, value in found.items()}
+
+
+def _is_module(value: Any) -> bool:
+    """Whether a value is a network of PyTorch, told without loading it."""
+    return hasattr(value, "named_modules") and hasattr(value, "state_dict")
 
 
 def _plain(value: Any) -> Any:
     """Nested definitions as plain data with one spelling for every meaning."""
+    if _is_module(value):
+        return str(value)
     if isinstance(value, pl.Expr):
         return value.meta.serialize(format="json")
     if isinstance(value, dt.datetime | dt.date):

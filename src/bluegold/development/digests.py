@@ -18,7 +18,10 @@ __all__ = ["code_digest", "environment", "frame_digest", "sha256_json"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 IMPORTED = re.compile(r"^\s*from (bluegold(?:\.\w+)*) import ([^\n(]+|\([^)]*\))", re.MULTILINE)
-ENGINES = ("lightgbm", "numpy", "polars", "scikit-learn", "scipy")
+ENGINES = (
+    *("lightgbm", "numpy", "polars", "scikit-learn", "scipy"),
+    *("onnx", "onnxruntime", "skl2onnx", "torch", "xgboost", "xgboost-cpu"),
+)
 
 
 def sha256_json(value: Any) -> str:
@@ -88,7 +91,14 @@ def code_digest(source: Path) -> str:
     files = {
         str(path.relative_to(PACKAGE)) if path.is_relative_to(PACKAGE) else path.name: d for path, d in seen.items()
     }
-    return sha256_json([files, {name: metadata.version(name) for name in ENGINES}])
+    return sha256_json([files, {name: version for name in ENGINES if (version := _version(name))}])
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import polars as pl
 
 from bluegold.core.nouns import Port, StageContract
 from bluegold.core.plan import Fairness
+from bluegold.development.calibrating import calibrated, check_wish
 from bluegold.development.families import Training, family
 from bluegold.development.folds import folded
 from bluegold.development.measures.regression import interval
@@ -39,7 +40,7 @@ CONTRACT = StageContract(
     gate="the chosen configuration is the best of every trial by validation log loss (squared error for numbers)",
     timeout_s=1800.0,
 )
-READS: tuple[str, ...] = ("models", "fairness", "folds")
+READS: tuple[str, ...] = ("models", "fairness", "folds", "calibration")
 
 
 def run(ctx: StageContext) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def run(ctx: StageContext) -> dict[str, Any]:
     train, validate = ctx.take("train"), ctx.take("validate")
     first = rule_for(pl.concat([train["y"], validate["y"]]))
     task = task_of(first)
+    check_wish(ctx.system.calibration, task.name)
     known, seen = matrix_of(train, names), matrix_of(validate, names)
     labels, held = task.encode(train["y"]), task.encode(validate["y"])
     training = Training(known, labels, kinds, watched((seen, held), ctx.seed), first)
@@ -55,7 +57,7 @@ def run(ctx: StageContext) -> dict[str, Any]:
     trainings = folded(training, ctx.system.folds, order, ctx.seed)
     best, trials = halving(_ordered(ctx, task.name), trainings, ctx.seed, ctx.note)
     chosen = family(best.family).fit(training, best.params, ctx.seed)
-    scores = chosen.predictor.scores(seen)
+    scores, calibration = _calibrated(ctx, first.task, held, chosen.predictor.scores(seen))
     rule = choose_rule(first, held, scores, validate, ctx.system.plan.fairness)
     found = task_of(rule).quality(held, scores, validate)
     ctx.note(f"{best.family}: {_said(rule, found)}")
@@ -63,10 +65,26 @@ def run(ctx: StageContext) -> dict[str, Any]:
     final = family(best.family).fit(everything, chosen.params, ctx.seed)
     return {
         "choice": _choice(best, chosen.params, rule, trials)
+        | calibration
+        | {"calls": "shared by rows that wait together" if final.predictor.shares else "one a row"}
         | {"format": final.predictor.family, "facts": final.facts}
         | {"validation": found, "refit_rows": int(everything.labels.size)},
         "model": final.predictor.dump(),
     }
+
+
+def _calibrated(
+    ctx: StageContext, task: Task, labels: np.ndarray, scores: np.ndarray
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """The scores as they will be served, and what the choice says of their calibration."""
+    wish = ctx.system.calibration
+    if not wish or task != "binary":
+        return scores, {}
+    found = calibrated(wish, labels, scores, ctx.seed)
+    said = ", ".join(f"{name} {loss:.4f}" for name, loss in found.log_loss.items())
+    ctx.note(f"calibration: {found.method} ({said or found.reason})")
+    facts = {"calibration": msgspec.to_builtins(found.calibration), "calibrating": msgspec.to_builtins(found)}
+    return (scores if found.calibration is None else found.calibration.column(scores)), facts
 
 
 def _ordered(ctx: StageContext, task: Task) -> tuple[Candidate, ...]:

@@ -31,6 +31,7 @@ from bluegold.development.runner import Runner
 from bluegold.development.stage import Origin, Stage, StageContext, StageEvent, stage_of
 from bluegold.development.verification import explainability, fairness, holdout, production_sample, robustness
 from bluegold.engine import LocalEngine
+from bluegold.features.masking import masked
 from bluegold.features.program import FeatureProgram
 from bluegold.features.system import Data, System
 from bluegold.registry import Registry
@@ -103,11 +104,12 @@ def develop(system: System, workspace: Workspace, registry: Registry, **options:
         StageError: a stage failed.
         RegistryError: the registry refuses the version.
     """
-    data = options.get("data") or system.load()
+    data = masked(system.contract, options.get("data") or system.load(), workspace.keys)
     found = _run(system, data, workspace, registry, options)
     version = registry.versions.get(found["integration"]["ref"])
     program = FeatureProgram.from_json(registry.versions.artefact(version.ref, "program.json"))
-    publish(program, data, workspace, digest=version.lineage.data, until=options.get("history_until"))
+    where, until = system.plan.stores.online, options.get("history_until")
+    publish(program, data, workspace, digest=version.lineage.data, until=until, online=where)
     return version
 
 
@@ -133,7 +135,7 @@ def develop_through(
     if stage == names[-1]:
         develop(system, workspace, registry, **options)
         return
-    data = options.get("data") or system.load()
+    data = masked(system.contract, options.get("data") or system.load(), workspace.keys)
     _run(system, data, workspace, registry, options, STAGES[: names.index(stage) + 1])
 
 

@@ -23,7 +23,13 @@ _DONE = b"published"
 
 
 def publish(
-    program: FeatureProgram, data: Data, workspace: Workspace, *, digest: str, until: dt.datetime | None
+    program: FeatureProgram,
+    data: Data,
+    workspace: Workspace,
+    *,
+    digest: str,
+    until: dt.datetime | None,
+    online: str = "",
 ) -> None:
     """Fill the online store for a version; what is there already stays, and doing it twice costs one look-up.
 
@@ -33,14 +39,15 @@ def publish(
         workspace: where the online store is.
         digest: identity of the data.
         until: leave out events at or after this moment; by default everything in the data is the past.
+        online: the store that the plan names; empty for the workspace's own.
 
     Raises:
         StoreError: the online store cannot be written.
     """
-    online = connect(settings().key_value_url or "lmdb", "key_value", workspace)
+    store = connect(settings().key_value_url or online or "lmdb", "key_value", workspace)
     try:
         mark = f"m{program.digest}{digest}{until or ''}".encode()
-        if online.get(mark) == _DONE:
+        if store.get(mark) == _DONE:
             return
         past = program.clean(data.rows).valid if program.histories else data.rows.head(0)
         after = None
@@ -49,10 +56,10 @@ def publish(
         if program.histories and not past.is_empty():
             longest = max(spec.window_us for spec in program.histories)
             after = _last(past, program.time) - dt.timedelta(microseconds=longest)
-        OnlineStore(online, program).materialise(past, data.tables, after=after, only_new=True)
-        online.put(mark, _DONE)
+        OnlineStore(store, program).materialise(past, data.tables, after=after, only_new=True)
+        store.put(mark, _DONE)
     finally:
-        online.close()
+        store.close()
 
 
 def _last(rows: pl.DataFrame, time: str) -> dt.datetime:

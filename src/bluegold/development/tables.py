@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from bluegold.registry.predictors import Predictor, load_predictor
+from bluegold.registry.predictors.calibrated import CalibratedPredictor, Calibration
 from bluegold.registry.rule import DecisionRule
 
 __all__ = ["FEATURE", "decide", "matrix_of", "model_of", "rule_of", "sample_rows", "thresholds_for"]
@@ -48,8 +49,11 @@ def sample_rows(table: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame:
 
 
 def model_of(choice: dict[str, Any], data: bytes) -> Predictor:
-    """The trained model behind the ports ``choice`` and ``model``."""
-    return load_predictor(choice["format"], data)
+    """The trained model behind the ports ``choice`` and ``model``, calibrated where the choice says how."""
+    predictor = load_predictor(choice["format"], data)
+    if not choice.get("calibration"):
+        return predictor
+    return CalibratedPredictor(predictor, msgspec.convert(choice["calibration"], Calibration))
 
 
 def rule_of(choice: dict[str, Any]) -> DecisionRule:

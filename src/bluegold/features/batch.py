@@ -17,7 +17,7 @@ from bluegold.features.specs import FeatureSpec, HistorySpec, LookupSpec, Progra
 from bluegold.features.threads import side_by_side
 from bluegold.features.translate import evaluate, restore
 from bluegold.features.vectors import columns_of
-from bluegold.features.windows import history_columns
+from bluegold.features.windows import event_values, history_columns
 
 __all__ = ["Recalled", "feature_frame", "feature_matrix", "table_rows"]
 
@@ -34,12 +34,12 @@ COLUMN_TYPES: dict[str, pl.DataType] = {
 class Recalled(NamedTuple):
     """What a piece of a larger whole has to know of the rest.
 
-    ``past`` are events outside the frame, by the stream of their history; ``rows`` are lookup tables as
-    :func:`table_rows` gives them, by the stream of their lookup.  Without ``events`` the frame's rows only ask.
+    ``past`` are events outside the frame, by the stream of their history; ``rows`` gives lookup tables
+    as :func:`table_rows` does, by the stream of their lookup.  Without ``events`` the frame's rows only ask.
     """
 
     past: Mapping[bytes, pl.DataFrame] = {}
-    rows: Mapping[bytes, pl.DataFrame] = {}
+    rows: Mapping[bytes, Callable[[], pl.DataFrame]] = {}
     events: bool = True
 
 
@@ -95,26 +95,35 @@ def _beside(
 ) -> list[pl.DataFrame]:
     """What rows get from elsewhere: looked-up columns and histories, each stream of events once."""
     streams: dict[bytes, list[HistorySpec]] = {}
+    values: dict[str, tuple[NDArray[np.int64], NDArray[np.bool_]]] = {}
     for history in spec.histories:
         streams.setdefault(history.stream, []).append(history)
+        if _value(history) not in values:  # streams of other entities may share it
+            values[_value(history)] = event_values(known, history)
 
     def look(lookup: LookupSpec) -> pl.DataFrame:
         rows = recalled.rows.get(lookup.stream)
-        return _looked_up(spec, lookup, known, table_rows(spec, lookup, tables) if rows is None else rows)
+        return _looked_up(spec, lookup, known, table_rows(spec, lookup, tables) if rows is None else rows())
 
     def remember(members: list[HistorySpec]) -> pl.DataFrame:
         past = recalled.past.get(members[0].stream)
-        return pl.DataFrame(history_columns(known, members, spec.time, past, events=recalled.events))
+        own = values[_value(members[0])]
+        return pl.DataFrame(history_columns(known, members, spec.time, past, events=recalled.events, own=own))
 
     work = [functools.partial(look, lookup) for lookup in spec.lookups]
     work += [functools.partial(remember, members) for members in streams.values()]
     return side_by_side(work, known.height)
 
 
+def _value(history: HistorySpec) -> str:
+    return history.value.polars if history.value else ""
+
+
 def feature_matrix(spec: ProgramSpec, features: pl.DataFrame) -> NDArray[np.float64]:
     """Features as float64 (rows, columns): missing and infinite numbers NaN, categories their code or -1."""
     rows = features.height
-    columns = [_cells(spec, features[name], kind) for name, kind in zip(spec.names, spec.kinds, strict=True)]
+    each = zip(spec.names, spec.kinds, strict=True)
+    columns = side_by_side([functools.partial(_cells, spec, features[name], kind) for name, kind in each], rows)
     matrix = np.empty((rows, len(columns)), dtype=np.float64)
     borders = np.linspace(0, rows, (os.cpu_count() or 1) + 1).astype(int).tolist()
     side_by_side([_filling(matrix, columns, *part) for part in itertools.pairwise(borders)], rows)
@@ -134,14 +143,13 @@ def _filling(matrix: Matrix, columns: list[Matrix], first: int, last: int) -> Ca
 def _cells(spec: ProgramSpec, column: pl.Series, kind: str) -> NDArray[np.float64]:
     if kind == "category":
         levels = spec.vocabularies[column.name]
-        codes = column.replace_strict(list(levels), list(range(len(levels))), default=-1, return_dtype=pl.Float64)
+        if column.dtype != pl.String:
+            column = column.cast(pl.String)
+        codes = column.cast(pl.Enum(levels), strict=False).to_physical().cast(pl.Float64)
         return codes.fill_null(-1.0).to_numpy()
-    numbers = column.cast(pl.Float64)
-    if numbers.null_count() or not numbers.is_finite().all():
-        numbers = numbers.to_frame().select(pl.when(pl.first().is_finite()).then(pl.first()).otherwise(float("nan")))[
-            column.name
-        ]
-    return numbers.to_numpy()
+    numbers: Matrix = column.cast(pl.Float64).to_numpy()  # null is NaN there
+    infinite = np.isinf(numbers)
+    return np.where(infinite, np.nan, numbers) if infinite.any() else numbers
 
 
 def table_rows(spec: ProgramSpec, lookup: LookupSpec, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -180,8 +188,9 @@ def _looked_up(spec: ProgramSpec, lookup: LookupSpec, known: pl.DataFrame, rows:
     if not lookup.at:
         found = known.select(lookup.by).join(rows, on=list(lookup.by), how="left", maintain_order="left")
         return found.select(names)
-    left = known.select(list(dict.fromkeys((*lookup.by, spec.time)))).with_row_index("_order").sort(spec.time)
-    found = left.join_asof(
+    left = known.select(list(dict.fromkeys((*lookup.by, spec.time)))).with_row_index("_order")
+    ordered = left[spec.time].is_sorted()
+    found = (left if ordered else left.sort(spec.time)).join_asof(
         rows.rename({lookup.at: "_at"}),
         left_on=spec.time,
         right_on="_at",
@@ -189,7 +198,9 @@ def _looked_up(spec: ProgramSpec, lookup: LookupSpec, known: pl.DataFrame, rows:
         strategy="backward",
         check_sortedness=False,
         coalesce=False,
-    ).sort("_order")
+    )
+    if not ordered:
+        found = found.sort("_order")
     keep = pl.col("_at").is_not_null() & pl.all_horizontal(pl.col(name).is_not_null() for name in lookup.by)
     if lookup.within_us is not None:
         keep &= (pl.col(spec.time) - pl.col("_at")).dt.total_microseconds() <= lookup.within_us

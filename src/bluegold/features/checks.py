@@ -52,7 +52,7 @@ def _missing(field: FieldSpec, flags: list[str]) -> None:
 
 
 def _judge_text(field: FieldSpec, levels: frozenset[str]) -> Check:
-    name, longest, refuse = field.name, field.max_length, field.unknown == "refuse"
+    name, longest, refuse = field.name, field.longest, field.unknown == "refuse"
     listed = field.kind == "category" and bool(levels)
 
     def check(values: Values, flags: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ POLARS_TYPES: dict[str, pl.DataType] = {
     "array": array_columns.TYPE,
 }
 EARLIEST, LATEST = dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1)  # noqa: DTZ001 - contract times are naive
+Original = Callable[[pl.Series], pl.DataFrame]
+Marks = tuple[list[pl.Series], list[pl.Series]]
 EXACT = 2**53  # beyond it a float64 no longer tells neighbouring whole numbers apart
 
 
@@ -53,6 +55,7 @@ def clean_frame(
     *,
     spoiled: Sequence[pl.Series] = (),
     continuity: Continuity | None = None,
+    original: Original | None = None,
 ) -> Cleaned:
     """Hold every row of ``frame`` against the contract.
 
@@ -62,6 +65,7 @@ def clean_frame(
         known: levels learned in training, per category field; without it only listed levels are checked.
         spoiled: what the reader found wrong, one boolean column a reason: such rows are refused.
         continuity: looks for repeated rows, silences and late rows across frames, and flags them.
+        original: gives the rows of a mask as they came, where ``frame`` holds them converted.
 
     Raises:
         DataError: a column is missing or has a type that cannot hold the field.
@@ -91,25 +95,21 @@ def clean_frame(
     for item in spec.rules:
         broken = ~evaluate(clean, [restore(item.expression.polars)]).to_series().fill_null(value=True)
         (reasons if item.broken == "refuse" else flags).append(broken.alias(f"rule:{item.name}"))
-    return _assemble(frame, clean, reasons, flags, continuity)
+    return _assemble(frame, clean, (reasons, flags), continuity, original or frame.filter)
 
 
 def _assemble(
-    frame: pl.DataFrame,
-    clean: pl.DataFrame,
-    reasons: list[pl.Series],
-    flags: list[pl.Series],
-    continuity: Continuity | None,
+    frame: pl.DataFrame, clean: pl.DataFrame, marks: Marks, continuity: Continuity | None, original: Original
 ) -> Cleaned:
     rows = pl.int_range(frame.height, dtype=pl.Int64, eager=True).alias("_row")
-    reasons, flags = [mark for mark in reasons if mark.any()], [mark for mark in flags if mark.any()]
+    reasons, flags = ([mark for mark in some if mark.any()] for some in marks)
     valid = clean.with_columns(rows)
     quarantine = frame.clear().with_columns(rows.clear(), pl.Series("_reasons", [], dtype=pl.List(pl.String)))
     if reasons:
         why = _listed(reasons, frame.height).alias("_reasons")
         bad = why.list.len() > 0
         valid = valid.filter(~bad)
-        quarantine = frame.with_columns(rows, why).filter(bad)
+        quarantine = original(bad).with_columns(rows.filter(bad), why.filter(bad))
         flags = [mark.filter(~bad) for mark in flags]
     if continuity is not None:
         flags += continuity.judge(valid)
@@ -244,21 +244,20 @@ def _judge(field: FieldSpec, column: pl.Series, frame: pl.DataFrame, levels: tup
     if field.kind == "category" and levels:
         strange = (~column.is_in(list(levels))).fill_null(value=False).alias(f"{name}:unknown")
         (refused if field.unknown == "refuse" else flagged).append(strange)
-    if field.kind in {"category", "text"} and _top(column.str.len_bytes()) > field.max_length:
-        refused.append((column.str.len_chars() > field.max_length).fill_null(value=False).alias(f"{name}:outside"))
+    if field.kind in {"category", "text"} and _top(column.str.len_bytes()) > field.longest:
+        refused.append((column.str.len_chars() > field.longest).fill_null(value=False).alias(f"{name}:outside"))
     if field.kind == "time":
-        within = column.is_between(EARLIEST, LATEST, closed="left")
-        if not within.all():
+        first, last = column.min(), column.max()
+        if isinstance(first, dt.datetime) and isinstance(last, dt.datetime) and (first < EARLIEST or last >= LATEST):
+            within = column.is_between(EARLIEST, LATEST, closed="left")
             refused.append((~within).fill_null(value=False).alias(f"{name}:outside"))
     if field.kind == "array":
         column, spoiled, outside = array_columns.judge_column(field, column)
         refused.append(spoiled.alias(f"{name}:type"))
         ending = "clipped" if field.outside == "clip" else "outside"
         (refused if field.outside == "refuse" else flagged).append(outside.alias(f"{name}:{ending}"))
-    if field.kind == "number" and (field.ge is not None or field.le is not None):
+    if field.kind == "number" and _beyond(field, column):
         outside = _outside(field, column)
-        if not outside.any():
-            return column, refused, flagged
         if field.outside == "clip":
             flagged.append(outside.alias(f"{name}:clipped"))
             column = column.clip(field.ge, field.le)
@@ -270,6 +269,13 @@ def _judge(field: FieldSpec, column: pl.Series, frame: pl.DataFrame, levels: tup
 def _top(lengths: pl.Series) -> int:
     found = lengths.max()
     return found if isinstance(found, int) else 0
+
+
+def _beyond(field: FieldSpec, column: pl.Series) -> bool:
+    """Whether an extreme of the column is outside the limits."""
+    least, most = column.min(), column.max()
+    low = isinstance(least, int | float) and field.ge is not None and least < field.ge
+    return low or (isinstance(most, int | float) and field.le is not None and most > field.le)
 
 
 def _outside(field: FieldSpec, column: pl.Series) -> pl.Series:

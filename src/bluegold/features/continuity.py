@@ -107,9 +107,9 @@ class _Generation:
         """Those of some ascending hashes that were added before."""
         if not self.rows or not ordered.size:
             return ordered[:0]
-        place = ordered >> np.uint64(64 - self._exponent)
-        bits = self._table[place >> np.uint64(3)] >> (place & np.uint64(7)).astype(np.uint8)
-        maybe = ordered[(bits & np.uint8(1)).astype(np.bool_)]
+        place = self._place(ordered)
+        bits = self._table[place >> 3] >> (place.astype(np.uint8) & np.uint8(7))
+        maybe = ordered[(bits & np.uint8(1)).view(np.bool_)]
         found = np.zeros(maybe.size, dtype=np.bool_)
         for run in self._runs:
             position = np.minimum(np.searchsorted(run, maybe), run.size - 1)
@@ -135,8 +135,12 @@ class _Generation:
         else:
             self._mark(ordered)
 
+    def _place(self, ordered: Hashes) -> NDArray[np.int64]:
+        return (ordered >> np.uint64(64 - self._exponent)).view(np.int64)
+
     def _mark(self, ordered: Hashes) -> None:
-        place = ordered >> np.uint64(64 - self._exponent)
-        byte, bit = place >> np.uint64(3), np.left_shift(1, place & np.uint64(7), dtype=np.uint64).astype(np.uint8)
-        first = np.flatnonzero(np.concatenate(([True], byte[1:] != byte[:-1])))
-        self._table[byte[first]] |= np.bitwise_or.reduceat(bit, first)
+        place = self._place(ordered)
+        byte, bit = place >> 3, np.left_shift(np.uint8(1), place.astype(np.uint8) & np.uint8(7))
+        self._table[byte] |= bit  # of places in one byte the last counts, so that the others follow
+        twice = np.flatnonzero(byte[1:] == byte[:-1])
+        np.bitwise_or.at(self._table, byte[twice], bit[twice])

@@ -42,7 +42,7 @@ ANNOTATIONS = {
     "time": {"datetime"},
 }
 LARGEST_ARRAY = 65_536
-RESERVED = {"rows", "rules", "spec"}
+RESERVED = {"rows", "rules", "spec", "transactions"}
 
 
 def category(
@@ -51,6 +51,7 @@ def category(
     missing: Missing = "refuse",
     description: str = "",
     known: Known = "",
+    personal: bool = False,
 ) -> Any:
     """A text out of a set of levels, given here or learned from the training data.
 
@@ -60,6 +61,7 @@ def category(
         missing: what happens to an empty value.
         description: one line for the document and the API.
         known: ``at decision`` or ``after`` the outcome; gate 6 asks when a field looks like the latter.
+        personal: the value tells who somebody is; only its pseudonym is used, so no levels can be listed.
 
     Example:
         >>> category("EWR", "JFK").unknown
@@ -70,9 +72,16 @@ def category(
         raise DefinitionError(
             "category(unknown='refuse') lists no levels", way_out="list the levels, or use unknown='flag'"
         )
+    if personal and levels:
+        raise DefinitionError(
+            "category(personal=True) lists levels",
+            why="the model sees a pseudonym, which is none of them",
+            way_out="leave the levels out, or the mark",
+        )
     return FieldSpec(
         name="",
         kind="category",
+        personal=personal,
         levels=levels,
         unknown=policy,
         missing=missing,
@@ -152,14 +161,37 @@ def flag(*, missing: Missing = "refuse", description: str = "", known: Known = "
     return FieldSpec(name="", kind="flag", missing=missing, description=description, known=known)
 
 
-def text(*, max_length: int = 200, missing: Missing = "refuse", description: str = "") -> Any:
+def text(
+    *,
+    max_length: int = 200,
+    missing: Missing = "refuse",
+    description: str = "",
+    personal: bool = False,
+    financial_id: bool = False,
+) -> Any:
     """A free text, for example an entity's identifier; a longer one is refused.
 
+    Args:
+        max_length: the largest number of characters.
+        missing: what happens to an empty value.
+        description: one line for the document and the API.
+        personal: it tells who somebody is (a name, an address).  Features, histories, routing and everything stored
+            see a stable pseudonym; the value itself is kept sealed, for roles that may see personal data.
+        financial_id: the same for what identifies somebody financially (an account, a card).
+
     Example:
-        >>> text(max_length=8).max_length
-        8
+        >>> text(max_length=8).max_length, text(financial_id=True).marked
+        (8, True)
     """
-    return FieldSpec(name="", kind="text", max_length=max_length, missing=missing, description=description)
+    return FieldSpec(
+        name="",
+        kind="text",
+        max_length=max_length,
+        missing=missing,
+        description=description,
+        personal=personal,
+        financial_id=financial_id,
+    )
 
 
 def array(
@@ -229,6 +261,8 @@ def schema_of(fields: tuple[FieldSpec, ...]) -> dict[str, pl.DataType]:
 class Contract:
     """Base of contracts: annotated attributes are the fields, ``rules`` the rules across them.
 
+    ``transactions = True`` says that each row is a financial transaction: its decision is archived.
+
     Raises:
         DefinitionError: at class creation, when a field, type or rule cannot mean what it says.
 
@@ -243,6 +277,7 @@ class Contract:
 
     spec: ClassVar[ContractSpec]
     rules: ClassVar[tuple[Rule, ...]] = ()
+    transactions: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         """Collect the fields and rules of the new contract."""
@@ -264,7 +299,13 @@ class Contract:
             )
         found = tuple(fields)
         rules = tuple(_rule(cls.__name__, item, found) for item in cls.rules)
-        cls.spec = ContractSpec(name=cls.__name__, description=inspect.getdoc(cls) or "", fields=found, rules=rules)
+        cls.spec = ContractSpec(
+            name=cls.__name__,
+            description=inspect.getdoc(cls) or "",
+            fields=found,
+            rules=rules,
+            transactions=cls.transactions,
+        )
 
 
 def _named(owner: str, name: str, field: FieldSpec, annotation: Any) -> FieldSpec:

@@ -19,6 +19,14 @@ MOST_ROWS = 1_000
 TYPES: dict[str, Any] = {"category": str, "text": str, "number": float, "flag": bool, "time": dt.datetime}
 TYPES |= {"array": list[Any]}
 WHOLE = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+LOCAL_TIME = {
+    "type": "string",
+    "format": "date-time-local",
+    "pattern": r"^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?$",
+}
+"""A reading of a local clock: 'date-time' would ask for an offset."""
+
 MANY = re.compile(rb'^\s*\{\s*"rows"\s*:')
 PLACE = re.compile(r" - at `\$\.?(?P<place>[^`]*)`$")
 NAMED = re.compile(r"field `(?P<field>[^`]*)`")
@@ -111,7 +119,7 @@ def _described(field: FieldSpec, known: tuple[str, ...]) -> dict[str, Any]:
         "text": {"type": "string", "maxLength": field.max_length},
         "number": {"type": "integer" if field.integer else "number"},
         "flag": {"type": "boolean"},
-        "time": {"type": "string", "format": "date-time"},
+        "time": {"type": "string", "format": "date-time"} if field.utc else dict(LOCAL_TIME),
         "array": _nested(field.shape) if field.shape else {},
     }
     found = kinds[field.kind]

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from bluegold.features.tree import Expression
+from bluegold.security.pseudonyms import LENGTH
 
 __all__ = ["ContractSpec", "FieldKind", "FieldSpec", "Known", "RuleSpec"]
 
@@ -22,6 +23,8 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     value as it is (or empty) and the flag ``field:missing``, ``field:unknown`` or ``field:outside``.
     ``clip`` moves the number to its limit and flags ``field:clipped``.
     ``known`` says when the value is known; one that is known only ``after`` the outcome must not feed the model.
+    ``personal`` and ``financial_id`` say that the value tells who somebody is, or identifies them financially: past
+    decoding it is a pseudonym, and the value itself is kept sealed.
     """
 
     name: str
@@ -39,6 +42,18 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     shape: tuple[int, ...] = ()
     description: str = ""
     known: Known = ""
+    personal: bool = False
+    financial_id: bool = False
+
+    @property
+    def marked(self) -> bool:
+        """Whether the value identifies somebody and is replaced by a pseudonym."""
+        return self.personal or self.financial_id
+
+    @property
+    def longest(self) -> int:
+        """How many characters a text may have where fields are cleaned: a pseudonym fits whatever the limit."""
+        return max(self.max_length, LENGTH) if self.marked else self.max_length
 
 
 class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +65,21 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContractSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A record's shape: fields in order and the rules across them."""
+    """A record's shape: fields in order and the rules across them.
+
+    ``transactions`` says that its rows are financial transactions, which are archived.
+    """
 
     name: str
     description: str
     fields: tuple[FieldSpec, ...]
     rules: tuple[RuleSpec, ...] = ()
+    transactions: bool = False
+
+    @property
+    def marked(self) -> tuple[FieldSpec, ...]:
+        """The fields whose values identify somebody."""
+        return tuple(field for field in self.fields if field.marked)
 
     @property
     def names(self) -> tuple[str, ...]:

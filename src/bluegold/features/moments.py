@@ -2,13 +2,13 @@
 
 A column of text is mostly of one layout, ``YYYY-MM-DDTHH:MM:SS`` with up to six decimals (a blank may stand for the
 ``T``).  Its digits stand in the same places in every row, so that a column is read with a few operations on whole
-arrays; rows that are not of that layout, or name a day that does not exist, are left to polars.
+arrays, eight characters at a time; rows that are not of that layout, or name a day that does not exist, are left to
+polars.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,11 +16,29 @@ from numpy.typing import NDArray
 
 __all__ = ["moments"]
 
-SHORTEST, LONGEST = 19, 26
-DIGITS = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)
-MARKS = ((4, b"-"), (7, b"-"), (13, b":"), (16, b":"))
-DAY_US, HOUR_US, MINUTE_US, SECOND_US = 86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Chars = NDArray[np.uint8]
+Words = NDArray[np.uint64]
+
+
+def _word(chars: bytes) -> np.uint64:
+    return np.uint64(int.from_bytes(chars, "little"))
+
+
+SHORTEST, LONGEST = 19, 26
+BLOCK = 8192
+DATE, CLOCK, REST = _word(b"0000-00-"), _word(b"00T00:00"), _word(b"00:00:00")
+BETWEEN, BLANK = _word(b"\0\0\xff"), _word(b"\0\0" + bytes([ord("T") ^ ord(" ")]))
+HIGH = _word(b"\x80" * 8)
+#: Added to a digit above 9 or a mark that is another, these reach the high bit.
+PAST_DATE = _word(b"\x76\x76\x76\x76\x7f\x76\x76\x7f")
+PAST_CLOCK, PAST_REST = _word(b"\x76\x76\x7f\x76\x76\x7f\x76\x76"), _word(b"\x76\x76\x7f\x76\x76\x7f\x76\x76")
+#: Added to months above 12, hours above 23, minutes and seconds above 59.
+LATE_DATE = _word(bytes([0, 0, 0, 0, 0, 128 - 13]))
+LATE_CLOCK = _word(bytes([0, 0, 0, 128 - 24, 0, 0, 128 - 60]))
+LATE_REST = _word(bytes([0, 0, 0, 0, 0, 0, 128 - 60]))
+DAY_US, HOUR_US, MINUTE_US, SECOND_US = 86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000
 
 
 def moments(text: pl.Series) -> pl.Series:
@@ -71,44 +89,67 @@ def _by_polars(text: pl.Series) -> pl.Series:
     return found if found.dtype == pl.Datetime("us") else _empty(text)  # one with an offset is the caller's to judge
 
 
-def _iso(text: pl.Series, length: int) -> tuple[Ints, NDArray[np.bool_]]:
+def _iso(text: pl.Series, length: int) -> tuple[Ints, Bools]:
     """Microseconds since 1970 of rows of one length, and which rows have the layout."""
-    raw = np.frombuffer(text.str.join("").cast(pl.Binary).item(), dtype=np.uint8).reshape(-1, length)
-    chars = np.ascontiguousarray(raw.T)
-    fraction = range(20, length)
-    places = (*DIGITS, *fraction)
-    digit: Any = {place: chars[place] - np.uint8(48) for place in places}
-    good = (chars[10] == ord("T")) | (chars[10] == ord(" "))
-    for place, mark in (*MARKS, *(((19, b"."),) if fraction or length > SHORTEST else ())):
-        good &= chars[place] == mark[0]
-    for place in places:
-        good &= digit[place] < 10
-    if length == SHORTEST + 1:
-        good[:] = False  # a point without decimals
-    month, day = _pair(digit, 5), _pair(digit, 8)
-    hour, minute, second = _pair(digit, 11), _pair(digit, 14), _pair(digit, 17)
-    year = _pair(digit, 0).astype(np.int32) * 100 + _pair(digit, 2)
-    good &= (month - np.uint8(1) < 12) & (hour < 24) & (minute < 60) & (second < 60)
-    begins, lasts = _calendar()
-    index = np.where(good, year * 12 + month - 1, 0)
-    good &= (day > 0) & (day <= lasts[index])
-    found = (begins[index] + day) * DAY_US
-    found += hour * np.int64(HOUR_US)
-    found += minute * np.int64(MINUTE_US)
-    found += second * np.int64(SECOND_US)
-    for position, place in enumerate(fraction):
-        if digit[place].any():
-            found += digit[place] * np.int64(10 ** (5 - position))
+    found, good = np.zeros(text.len(), dtype=np.int64), np.zeros(text.len(), dtype=np.bool_)
+    if length != SHORTEST + 1:  # else there is a point without decimals
+        chars = text.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt8, length)).to_numpy()
+        for first in range(0, text.len(), BLOCK):
+            rows = slice(first, first + BLOCK)
+            found[rows], good[rows] = _digits(np.ascontiguousarray(chars[rows]))
     return found, good
 
 
-def _pair(digit: dict[int, NDArray[np.uint8]], place: int) -> NDArray[np.uint8]:
-    return digit[place] * np.uint8(10) + digit[place + 1]
+def _digits(chars: Chars) -> tuple[Ints, Bools]:
+    """The same of a block of characters (rows, length), eight at a time as one number.
+
+    Taken from the layout, a digit leaves its value and a mark leaves nothing; what is larger reaches a high bit.
+    """
+    date, clock, rest = (_eight(chars, place) ^ layout for place, layout in ((0, DATE), (8, CLOCK), (11, REST)))
+    between = clock & BETWEEN
+    good = (between == 0) | (between == BLANK)
+    clock ^= between
+    wrong = (date + PAST_DATE) | date | (clock + PAST_CLOCK) | clock | (rest + PAST_REST) | rest
+    date, clock, rest = (_pairs(word) for word in (date, clock, rest))
+    wrong |= (date + LATE_DATE) | (clock + LATE_CLOCK) | (rest + LATE_REST)
+    good &= (wrong & HIGH) == 0
+    begins, lasts = _calendar()
+    month = (_byte(date, 0) * 100 + _byte(date, 2)) * 16 + _byte(date, 5)
+    month *= good
+    day = _byte(clock, 0)
+    good &= (day > 0) & (day <= lasts[month])
+    found = (begins[month] + day) * DAY_US
+    found += _byte(clock, 3) * HOUR_US + _byte(clock, 6) * MINUTE_US + _byte(rest, 6) * SECOND_US
+    if chars.shape[1] > SHORTEST:
+        good &= chars[:, SHORTEST] == ord(".")
+    for position, place in enumerate(range(SHORTEST + 1, chars.shape[1])):
+        digit = chars[:, place] - np.uint8(48)
+        good &= digit < 10
+        found += digit * np.int64(10 ** (5 - position))
+    return found, good
+
+
+def _eight(chars: Chars, place: int) -> Words:
+    rows, length = chars.shape
+    return np.ndarray(shape=(rows,), dtype="<u8", buffer=chars.data, offset=place, strides=(length,)).copy()
+
+
+def _pairs(word: Words) -> Words:
+    """Every byte ten times itself and the next: a number of two digits where they stand."""
+    found: Words = word * np.uint64(10)
+    found += word >> np.uint64(8)
+    return found
+
+
+def _byte(pairs: Words, place: int) -> Ints:
+    return ((pairs >> np.uint64(8 * place)) & np.uint64(255)).view(np.int64)
 
 
 @functools.cache
-def _calendar() -> tuple[Ints, NDArray[np.uint8]]:
-    """For every month from year 0: days from 1970 to the day before it, and its number of days."""
-    months = np.arange("0000-01", "10000-02", dtype="datetime64[M]")
-    begins = months.astype("datetime64[D]").astype(np.int64)
-    return begins[:-1] - 1, np.diff(begins).astype(np.uint8)
+def _calendar() -> tuple[Ints, Ints]:
+    """For every month of every year from 0, sixteen a year: days from 1970 to the day before it, and its days."""
+    months = np.arange("0000-01", "10000-02", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    begins, lasts = np.zeros((10_000, 16), dtype=np.int64), np.zeros((10_000, 16), dtype=np.int64)
+    begins[:, 1:13] = months[:-1].reshape(-1, 12) - 1
+    lasts[:, 1:13] = np.diff(months).reshape(-1, 12)
+    return begins.ravel(), lasts.ravel()

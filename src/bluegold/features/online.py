@@ -11,7 +11,7 @@ import datetime as dt
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -27,107 +27,23 @@ from bluegold.features.keys import (
     event_key,
     just_below,
     moment_key,
-    moment_of,
     wrapped,
 )
+from bluegold.features.live import Later, LiveReader
 from bluegold.features.program import FeatureProgram
-from bluegold.features.row import Values, Window, aggregated, microseconds
-from bluegold.features.specs import SATURATION, SCALE, HistorySpec, LookupSpec
-from bluegold.stores.protocols import KeyValueBatch, KeyValueSnapshot, KeyValueStore
+from bluegold.features.row import Values, microseconds
+from bluegold.features.specs import SATURATION, SCALE, HistorySpec
+from bluegold.stores.protocols import KeyValueBatch, KeyValueStore
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import polars as pl
 
-__all__ = ["LiveReader", "LiveView", "OnlineStore"]
+__all__ = ["OnlineStore"]
 
 Item = TypeVar("Item")
 #: Moment in microseconds, identity, fixed-point value.
 Event = tuple[int, bytes, int]
 CHUNK = 50_000
-_decode = msgspec.msgpack.Decoder(tuple).decode
-
-
-class LiveView:
-    """Windows and looked-up rows in one consistent state of the store."""
-
-    __slots__ = ("_kv", "_state")
-
-    def __init__(self, kv: KeyValueStore) -> None:
-        self._state = kv.snapshot()
-
-    def __enter__(self) -> LiveView:
-        """Open the state."""
-        self._kv: KeyValueSnapshot = self._state.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Give the state back."""
-        self._state.__exit__(kind, error, trace)
-
-    def window(self, spec: HistorySpec, entity: Key, at: int) -> Window:
-        """Count, fixed-point sum, smallest and largest of the events in ``[at - window, at)``."""
-        prefix, span = spec.stream + entity_key(entity), spec.window_us
-        pack = MOMENT.pack
-        end, start = prefix + pack(at + BIAS), prefix + pack(at - span + BIAS)
-        if spec.aggregate in {"min", "max"}:
-            found = [FIGURES.unpack(value)[2] for _, value in self._kv.between(start, end)]
-            return (len(found), 0, min(found, default=0), max(found, default=0))
-        floor = self._kv.floor  # a key between two keys of one entity is that entity's: no prefix to compare
-        count = total = 0
-        border_at = at - at % span
-        border = prefix + pack(border_at + BIAS)
-        last = floor(end)
-        if last is not None and last[0] >= border:
-            count, total, _ = FIGURES.unpack(last[1])
-            last = floor(border)
-        if last is not None and last[0] >= start:
-            more, also, _ = FIGURES.unpack(last[1])
-            count, total = count + more, total + also
-            before = floor(start)
-            if before is not None and before[0] >= prefix + pack(border_at - span + BIAS):
-                more, also, _ = FIGURES.unpack(before[1])
-                count, total = count - more, total - also
-        return (count, wrapped(total), 0, 0)
-
-    def history(self, spec: HistorySpec, entity: Key, at: int) -> float | int | None:
-        """The history feature of ``entity`` at ``at`` (microseconds since 1970)."""
-        return aggregated(spec, self.window(spec, entity, at))
-
-    def lookup(self, spec: LookupSpec, key: Key, at: int) -> tuple[Any, ...] | None:
-        """The looked-up columns for ``key`` as known at ``at``, or None."""
-        prefix = spec.stream + entity_key(key)
-        if not spec.at:
-            fixed = self._kv.get(prefix)
-            return None if fixed is None else _decode(fixed)
-        found = self._kv.floor(prefix + moment_key(at), prefix)
-        if found is None or (spec.within_us is not None and at - moment_of(found[0]) > spec.within_us):
-            return None
-        return _decode(found[1])
-
-
-class LiveReader:
-    """Opens consistent views of the online store; one a request."""
-
-    def __init__(self, kv: KeyValueStore) -> None:
-        self._kv = kv
-
-    def view(self) -> LiveView:
-        """A view of the store as it is now."""
-        return LiveView(self._kv)
-
-    def history(self, spec: HistorySpec, entity: Key, at: int) -> float | int | None:
-        """One history feature; several of one moment are read through :meth:`view`."""
-        with self.view() as view:
-            return view.history(spec, entity, at)
-
-    def lookup(self, spec: LookupSpec, key: Key, at: int) -> tuple[Any, ...] | None:
-        """One looked-up row; several of one moment are read through :meth:`view`."""
-        with self.view() as view:
-            return view.lookup(spec, key, at)
 
 
 class OnlineStore:
@@ -150,9 +66,14 @@ class OnlineStore:
         self._histories = tuple({spec.stream: spec for spec in program.histories}.values())
         self._values = [(spec, _value_of(program, spec)) for spec in self._histories]
 
-    def reader(self) -> LiveReader:
-        """A reader for :meth:`~bluegold.features.row.RowProgram.vector`."""
-        return LiveReader(self._kv)
+    @property
+    def kv(self) -> KeyValueStore:
+        """The key-value store behind it."""
+        return self._kv
+
+    def reader(self, later: Later | None = None) -> LiveReader:
+        """A reader for :meth:`~bluegold.features.row.RowProgram.vector`; ``later`` as for :class:`LiveReader`."""
+        return LiveReader(self._kv, later)
 
     def observe(self, values: Values, request_id: str) -> None:
         """Add one clean row as an event; the same request again changes nothing.
@@ -253,11 +174,21 @@ def _insert(batch: KeyValueBatch, spec: HistorySpec, entity: bytes, events: list
     prefix, span = spec.stream + entity, spec.window_us
     stretches: dict[int, dict[bytes, int]] = {}
     for at, number, value in sorted(events):
-        key = prefix + moment_key(at) + number
-        if batch.get(key) is None:
-            stretches.setdefault(at - at % span, {}).setdefault(key, value)
+        stretches.setdefault(at - at % span, {}).setdefault(prefix + MOMENT.pack(at + BIAS) + number, value)
+    newest = batch.floor(prefix + b"\xff" * SUFFIX, prefix)
     for start, new in stretches.items():
-        _insert_stretch(batch, prefix, (start, start + span), new)
+        if newest is not None and newest[0] >= next(iter(new)):
+            unseen = {key: value for key, value in new.items() if batch.get(key) is None}
+            if unseen:
+                _insert_stretch(batch, prefix, (start, start + span), unseen)
+            continue
+        count, total = 0, 0
+        if newest is not None and newest[0] >= prefix + moment_key(start):
+            count, total, _ = FIGURES.unpack(newest[1])
+        for key, value in new.items():
+            count, total = count + 1, wrapped(total + value)
+            batch.put(key, FIGURES.pack(count, total, value))
+        newest = None  # no later stretch begins before these
 
 
 def _insert_stretch(batch: KeyValueBatch, prefix: bytes, bounds: tuple[int, int], new: dict[bytes, int]) -> None:
@@ -290,9 +221,9 @@ def _value_of(program: FeatureProgram, spec: HistorySpec) -> Callable[[Values], 
     if spec.value.tree is not None:
         closure = compile_tree(spec.value.tree)
     else:
-        from bluegold.features.fallback import one_row
+        from bluegold.features.fallback import Fallback
 
-        closure = one_row(program, spec.value)
+        closure = Fallback(program, spec.value, spec.name)
 
     def value_of(values: Values) -> int | None:
         value = closure(values)

@@ -10,15 +10,16 @@ past whole as long as it is no later than the longest window.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-import msgspec
 import polars as pl
 
-from bluegold.features.batch import COLUMN_TYPES, Recalled
+from bluegold.features.batch import Recalled
 from bluegold.features.keys import FIGURES, MOMENT, entity_key, moment_key, moment_of
 from bluegold.features.program import FeatureProgram
 from bluegold.features.specs import HistorySpec, LookupSpec
+from bluegold.features.stored_rows import stored_rows
 from bluegold.features.windows import event_frame
 from bluegold.stores.protocols import KeyValueSnapshot, KeyValueStore
 
@@ -26,7 +27,6 @@ __all__ = ["Recall"]
 
 Key = tuple[Any, ...]
 Span = tuple[int, int]
-_decode = msgspec.msgpack.Decoder(tuple).decode
 
 
 class Recall:
@@ -64,8 +64,12 @@ class Recall:
             for stream, spec in self._streams.items():
                 self._look_back(state, spec, valid, (low, high))
                 self.past.setdefault(stream, _events(spec, valid, []))
-            rows = {spec.stream: self._rows(state, spec, valid, (low, high)) for spec in self._program.lookups}
+        rows = {spec.stream: functools.partial(self._rows, spec, valid, (low, high)) for spec in self._program.lookups}
         return Recalled(past=dict(self.past), rows=rows, events=self._events)
+
+    def _rows(self, spec: LookupSpec, valid: pl.DataFrame, span: Span) -> pl.DataFrame:
+        with self._online.snapshot() as state:
+            return stored_rows(state, spec, valid, span)
 
     def after(self, valid: pl.DataFrame) -> None:
         """Keep of a finished piece what later ones can still ask for."""
@@ -77,8 +81,10 @@ class Recall:
             if not self._events:
                 self.past.pop(stream, None)
                 continue
-            known = pl.concat([self.past[stream], event_frame(valid, spec, self._program.time)])
-            self.past[stream] = known.filter(pl.col("_at") >= self.latest - 2 * spec.window_us)
+            edge = self.latest - 2 * spec.window_us
+            late = valid.filter(pl.col(self._program.time).to_physical() >= edge)
+            kept = self.past[stream].filter(pl.col("_at") >= edge)
+            self.past[stream] = pl.concat([kept, event_frame(late, spec, self._program.time)])
 
     def restore(self, begin: int | None, latest: int | None, past: dict[bytes, pl.DataFrame], met: list[Any]) -> None:
         """Go on from what an earlier run kept; ``met`` is what :meth:`entities` told."""
@@ -114,26 +120,6 @@ class Recall:
         if found or spec.stream not in self.past:
             more = _events(spec, valid, found)
             self.past[spec.stream] = pl.concat([self.past[spec.stream], more]) if spec.stream in self.past else more
-
-    def _rows(
-        self, state: KeyValueSnapshot, spec: LookupSpec, valid: pl.DataFrame, span: tuple[int, int]
-    ) -> pl.DataFrame:
-        """The looked-up rows that this piece can meet."""
-        found: list[Any] = []
-        for key in valid.select(spec.by).unique().drop_nulls().iter_rows():
-            prefix = spec.stream + entity_key(key)
-            if not spec.at:
-                fixed = state.get(prefix)
-                found += [] if fixed is None else [(*key, *_decode(fixed))]
-                continue
-            first = state.floor(prefix + moment_key(span[0]), prefix)
-            pairs = [] if first is None else [first]
-            pairs += state.between(prefix + moment_key(span[0] + 1), prefix + moment_key(span[1] + 1))
-            found += [(*key, moment_of(place), *_decode(row)) for place, row in pairs]
-        schema = {name: valid.schema[name] for name in spec.by} | ({spec.at: pl.Int64()} if spec.at else {})
-        schema |= {column.name: COLUMN_TYPES[column.dtype] for column in spec.columns}
-        rows = pl.DataFrame(found, schema=schema, orient="row")
-        return rows.with_columns(pl.col(spec.at).cast(pl.Datetime("us"))).sort(spec.at) if spec.at else rows
 
 
 def _events(spec: HistorySpec, valid: pl.DataFrame, rows: list[Any]) -> pl.DataFrame:

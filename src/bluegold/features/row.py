@@ -1,38 +1,44 @@
 """One row on the request path: decode, clean and turn into the model's input without polars.
 
 Every expression is compiled to a closure over plain values.  What cannot be compiled is listed in
-:attr:`RowProgram.fallbacks`; only such expressions load polars.
+:attr:`RowProgram.fallbacks`; only such expressions load polars, and rows that wait together share its calls.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from math import isfinite
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from bluegold.core.errors import DataError, FieldError
+from bluegold.core.errors import BluegoldError, DataError, FieldError
 from bluegold.features.checks import check_of
 from bluegold.features.closures import Closure, compile_tree
 from bluegold.features.decoding import Decoder
 from bluegold.features.fields import RuleSpec
 from bluegold.features.program import FeatureProgram
+from bluegold.features.quick import quick_of
 from bluegold.features.scalars import EPOCH
 from bluegold.features.specs import SCALE, HistorySpec, LookupSpec
 from bluegold.features.tree import Expression
 from bluegold.features.vectors import cells_of
 
-__all__ = ["OnlineReader", "OnlineView", "RowProgram", "Window", "aggregated", "microseconds"]
+if TYPE_CHECKING:
+    from bluegold.features.fallback import Fallback
+
+__all__ = ["Cleaned", "OnlineReader", "OnlineView", "RowProgram", "Window", "aggregated", "microseconds"]
 
 DAY, SECOND = 86_400_000_000, 1_000_000
 #: What a window of past events comes to: number, fixed-point sum, smallest and largest value.
 Window = tuple[int, int, int, int]
 Values = dict[str, Any]
 Key = tuple[Any, ...]
+#: Clean values by field, and flags such as ``dep_delay:clipped``.
+Cleaned = tuple[Values, tuple[str, ...]]
 
 
 class OnlineView(Protocol):
@@ -109,6 +115,9 @@ class RowProgram:
         self._decoder = Decoder(program)
         self._time = program.time
         self._checks = [check_of(field, program.known.get(field.name, ())) for field in program.contract.fields]
+        self._quick = quick_of(program.contract.fields, program.known)
+        self._rule_fallbacks: list[Fallback] = []
+        self._cell_fallbacks: list[Fallback] = []
         self._rules = [(rule, self._compiled(rule.expression, f"rule:{rule.name}")) for rule in program.contract.rules]
         self._lookups = [(spec, spec.by, tuple(column.name for column in spec.columns)) for spec in program.lookups]
         self._histories = _grouped(program.histories)
@@ -137,17 +146,31 @@ class RowProgram:
         Raises:
             FieldError: the contract refuses a value; the message names the field.
         """
-        if isinstance(row, msgspec.Struct):
-            values = msgspec.structs.asdict(row)
-        else:
-            values = {name: row.get(name) for name in self._names}
-        flags: list[str] = []
-        for check in self._checks:
-            check(values, flags)
-        for rule, closure in self._rules:
-            if closure(values) is False:
-                self._broken(rule, flags)
+        values, flags = self._checked(row)
+        self._ruled(values, flags)
         return values, tuple(flags)
+
+    def clean_all(self, rows: Sequence[Any]) -> list[Cleaned | BluegoldError]:
+        """:meth:`clean` for rows that wait together: what the contract says of each, or its refusal."""
+        found: list[Any] = []
+        for row in rows:
+            try:
+                found.append(self._checked(row))
+            except BluegoldError as error:
+                found.append(error)
+        asked = [dict(one[0]) if isinstance(one, tuple) else None for one in found]
+        if self._rule_fallbacks:
+            self._fill(self._rule_fallbacks, [values for values in asked if values is not None])
+        for place, values in enumerate(asked):
+            if values is None:
+                continue
+            clean, flags = found[place]
+            try:
+                self._ruled(values, flags)
+                found[place] = clean, tuple(flags)
+            except BluegoldError as error:
+                found[place] = error
+        return found
 
     def vector(self, values: Values, online: OnlineReader | None) -> list[float]:
         """The model's input for one clean row.
@@ -158,6 +181,17 @@ class RowProgram:
 
         Raises:
             FieldError: a strict conversion of the definition does not fit this row.
+        """
+        row = self.gather(values, online)
+        if len(self._cell_fallbacks) > 1:
+            self._fill(self._cell_fallbacks, [row])
+        return self._vector(row)
+
+    def gather(self, values: Values, online: OnlineReader | None) -> Values:
+        """The values of one clean row with its histories, looked-up columns and parts of arrays: what features read.
+
+        Raises:
+            DataError: the program has histories or lookups and there is no online store.
         """
         row = dict(values)
         at = microseconds(row[self._time]) if self._time else 0
@@ -171,10 +205,23 @@ class RowProgram:
             )
         for field, columns, cells in self._vectors:
             row.update(zip(columns, cells(row[field]), strict=True))
-        try:
-            return [cell(row) for cell in self._cells]
-        except DataError as error:
-            raise FieldError("", error.what, way_out=error.way_out) from error
+        return row
+
+    def vectors(self, gathered: Sequence[Values]) -> list[list[float] | BluegoldError]:
+        """The model's input for rows that wait together, each as :meth:`vector` gives it, or its refusal.
+
+        Args:
+            gathered: what :meth:`gather` returned, row by row; values of fallbacks are left in them.
+        """
+        if self._cell_fallbacks:
+            self._fill(self._cell_fallbacks, gathered)
+        found: list[list[float] | BluegoldError] = []
+        for row in gathered:
+            try:
+                found.append(self._vector(row))
+            except BluegoldError as error:
+                found.append(error)
+        return found
 
     def example(self) -> dict[str, Any]:
         """A request body that works, for the API's description."""
@@ -183,6 +230,28 @@ class RowProgram:
     def json_schema(self) -> dict[str, Any]:
         """JSON schema of one row."""
         return self._decoder.json_schema()
+
+    def _checked(self, row: Any) -> tuple[Values, list[str]]:
+        if isinstance(row, msgspec.Struct):
+            values = msgspec.structs.asdict(row)
+        else:
+            values = {name: row.get(name) for name in self._names}
+        flags: list[str] = []
+        if not self._quick(values):
+            for check in self._checks:
+                check(values, flags)
+        return values, flags
+
+    def _ruled(self, values: Values, flags: list[str]) -> None:
+        for rule, closure in self._rules:
+            if closure(values) is False:
+                self._broken(rule, flags)
+
+    def _vector(self, row: Values) -> list[float]:
+        try:
+            return [cell(row) for cell in self._cells]
+        except DataError as error:
+            raise FieldError("", error.what, way_out=error.way_out) from error
 
     def _look_up(self, row: Values, online: OnlineView, at: int) -> None:
         for spec, by, names in self._lookups:
@@ -201,10 +270,13 @@ class RowProgram:
     def _compiled(self, expression: Expression, name: str) -> Closure:
         if expression.tree is not None:
             return compile_tree(expression.tree)
-        from bluegold.features.fallback import one_row
+        from bluegold.features.fallback import Fallback, fill
 
+        self._fill = fill
         self.fallbacks += (f"{name} ({expression.obstacle})",)
-        return one_row(self.program, expression)
+        fallback = Fallback(self.program, expression, name)
+        (self._rule_fallbacks if name.startswith("rule:") else self._cell_fallbacks).append(fallback)
+        return fallback
 
     def _compile_cells(self) -> list[Closure]:
         program = self.program

@@ -6,7 +6,7 @@ import copy
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Unpack
 
 import msgspec
 import polars as pl
@@ -16,6 +16,7 @@ from bluegold.core.plan import Plan
 from bluegold.features.cleaning import clean_frame
 from bluegold.features.contract import Contract
 from bluegold.features.fields import ContractSpec
+from bluegold.features.options import CALIBRATIONS, Options
 from bluegold.features.splits import Split, by_share
 from bluegold.features.targets import labels_of
 
@@ -84,22 +85,6 @@ class Vector(msgspec.Struct, frozen=True, kw_only=True):
     most: int = 0
 
 
-class Options(TypedDict, total=False):
-    """What a system may say beyond its head.
-
-    Attributes:
-        entity: the contract field that says who or what the decision is about.
-        task: ``binary`` (the target is true or false), ``multiclass`` (a text; whole numbers count as names) or
-            ``regression`` (a number); by default what the target's type says, where only one is meant.
-        folds: how many parts of the training rows the search judges every configuration on, 2 to 20; with a time
-            each part is judged by what lies before it.  By default the validation rows alone are the judge.
-    """
-
-    entity: str
-    task: Literal["", "binary", "multiclass", "regression"]
-    folds: int
-
-
 class System:
     """One AI system, defined once; training, batch scoring and serving are derived from it.
 
@@ -138,6 +123,7 @@ class System:
     ) -> None:
         self.name, self.target, self.time = name, target, time
         self.task, self.folds = options.get("task", ""), options.get("folds", 0)
+        self.calibration = options.get("calibration", "")
         self.contract: ContractSpec = contract.spec
         self.protected, self.entity = tuple(protected), options.get("entity", "")
         self.split: Split = split or by_share()
@@ -361,6 +347,9 @@ class System:
             )
         if self.folds not in {0, *range(2, 21)}:
             raise DefinitionError(f"folds={self.folds} of '{self.name}'", way_out="use 2 to 20, or 0 for none")
+        if self.calibration not in CALIBRATIONS:
+            way_out = f"use one of {', '.join(CALIBRATIONS[1:])}, or leave it out"
+            raise DefinitionError(f"calibration='{self.calibration}' of '{self.name}' is not known", way_out=way_out)
         for name in (*self.protected, *((self.entity,) if self.entity else ()), *((self.time,) if self.time else ())):
             self._field(name, "a name")
         if self.time and self.contract.field(self.time).kind != "time":

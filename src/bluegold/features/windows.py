@@ -44,11 +44,17 @@ def event_values(frame: pl.DataFrame, spec: HistorySpec) -> tuple[Ints, Bools]:
     """Fixed-point value of every row and whether the row is an event at all (its value is known)."""
     if spec.value is None:
         return np.zeros(frame.height, dtype=np.int64), np.ones(frame.height, dtype=np.bool_)
-    values = evaluate(frame, [restore(spec.value.polars).cast(pl.Float64)]).to_series().fill_null(float("nan"))
-    floats = values.to_numpy()
+    tree, inputs = spec.value.tree, list(spec.value.inputs)
+    if tree is not None and tree.op == "column":
+        values = frame[str(tree.value)].cast(pl.Float64)
+    else:
+        given = frame.select(inputs) if inputs else frame
+        values = evaluate(given, [restore(spec.value.polars).cast(pl.Float64)]).to_series()
+    floats = values.to_numpy()  # null is NaN there
     present = ~np.isnan(floats)
-    scaled = np.rint(np.clip(np.where(present, floats, 0.0), -SATURATION, SATURATION) * SCALE)
-    return scaled.astype(np.int64), present
+    scaled = np.clip(floats if present.all() else np.where(present, floats, 0.0), -SATURATION, SATURATION)
+    scaled *= SCALE
+    return np.rint(scaled, out=scaled).astype(np.int64), present
 
 
 def event_frame(frame: pl.DataFrame, spec: HistorySpec, time: str) -> pl.DataFrame:
@@ -77,6 +83,7 @@ def history_columns(
     past: pl.DataFrame | None = None,
     *,
     events: bool = True,
+    own: tuple[Ints, Bools] | None = None,
 ) -> list[pl.Series]:
     """Several history features over one stream of events (they differ in the aggregate only).
 
@@ -86,9 +93,10 @@ def history_columns(
         time: the time column.
         past: events before or beside the frame's own, as :func:`event_frame` gives them.
         events: whether the frame's own rows are events, or only ask.
+        own: what :func:`event_values` says of the frame, where it is known already.
     """
     first = specs[0]
-    values, present = event_values(frame, first)
+    values, present = own or event_values(frame, first)
     if not events:
         present = np.zeros(frame.height, dtype=np.bool_)
     times: Ints = frame[time].to_physical().to_numpy()

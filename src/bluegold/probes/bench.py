@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from bluegold.core.errors import BluegoldError, UsageError
 from bluegold.core.nouns import Evidence, ModelVersion, now
 from bluegold.core.plan import Plan
 from bluegold.core.workspace import Workspace
+from bluegold.features.masking import masked
 from bluegold.features.program import FeatureProgram
 from bluegold.features.system import Data, System
 from bluegold.probes.scratch import NotMeasured, Scratch, copied, served
@@ -28,7 +30,7 @@ from bluegold.registry.bundle import Bundle, load_bundle
 from bluegold.registry.registry import Registry
 from bluegold.requirements.catalog import judge, requirement
 
-__all__ = ["SAMPLE_ROWS", "Bench", "Probe"]
+__all__ = ["SAMPLE_ROWS", "Bench", "Probe", "keep", "raw"]
 
 T = TypeVar("T")
 
@@ -178,9 +180,8 @@ class Bench:
 
     @cached_property
     def data(self) -> Data:
-        """The system's own data, the first :data:`SAMPLE_ROWS` rows of it."""
-        found = self.system.load()
-        return Data(found.rows.head(SAMPLE_ROWS), found.tables, found.notes)
+        """:func:`raw` as the pipelines see it: with pseudonyms in fields that the contract marks as personal."""
+        return masked(self.system.contract, self.once(raw), self.workspace.keys)
 
     def evidence(
         self, identifier: str, value: float | bool, *, samples: int, method: str, artefact: str = ""
@@ -251,3 +252,19 @@ class Bench:
     def _served(self) -> Scratch:
         blue = self.version  # nothing but production is served
         return self._undo.enter_context(served(self._undo.enter_context(self.copy()), blue, self.workspace.online))
+
+
+def raw(bench: Bench) -> Data:
+    """The system's own data as its source gives it, the first :data:`SAMPLE_ROWS` rows; use it through ``bench.once``.
+
+    Raises:
+        NotMeasured: no definition was given.
+        DataError: the source gives nothing usable.
+    """
+    found = bench.system.load()
+    return Data(found.rows.head(SAMPLE_ROWS), found.tables, found.notes)
+
+
+def keep(bench: Bench, made: AbstractContextManager[T]) -> T:
+    """Enter something that lasts until a bench is closed."""
+    return bench._undo.enter_context(made)

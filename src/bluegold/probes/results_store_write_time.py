@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import polars as pl
 
 from bluegold.core.nouns import Evidence
 from bluegold.probes.bench import SAMPLE_ROWS, Bench
 from bluegold.probes.instruments.holdout import holdout
 from bluegold.probes.instruments.scale import GB, arrow_bytes, repeated, seconds, tell
+from bluegold.production.results.partitions import Partitions
 
 __all__ = ["REQUIREMENT", "measure"]
 
@@ -19,7 +17,7 @@ TIMES = 3
 
 
 def measure(bench: Bench) -> Evidence:
-    """Write scored rows to Parquet as batch scoring leaves them, and wait for the disk.
+    """Write scored rows into a results store, and wait for the disk.
 
     Raises:
         NotMeasured: nothing is in production.
@@ -29,21 +27,15 @@ def measure(bench: Bench) -> Evidence:
     rows = repeated(own, SAMPLE_ROWS)
     size = arrow_bytes(rows)
     with bench.folder() as folder:
-        took = seconds(lambda: _write(rows, folder / "scored.parquet"), TIMES)
+        store = Partitions(folder / "results")
+        with store.writing():
+            took = seconds(lambda: store.add({"day=1970-01-01": rows}, {}), TIMES)
     what = tell(own.height, rows.height, size, "Arrow (scored rows with their features)")
     return bench.evidence(
         REQUIREMENT,
         took / size * GB,
         samples=rows.height,
-        method=f"scored rows to Parquet, fsync included, median of {TIMES}: {what}; single decisions are AP-6",
-        artefact="holdout.parquet",
+        method=f"scored rows into the results store (Parquet, hashed, flushed, named by its manifest), median of "
+        f"{TIMES}: {what}; single decisions are AP-6",
+        artefact="production/results/partitions.py",
     )
-
-
-def _write(rows: pl.DataFrame, path: Path) -> None:
-    rows.write_parquet(path, compression="lz4")  # as batch scoring writes its results
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

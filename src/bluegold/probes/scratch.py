@@ -21,7 +21,7 @@ from bluegold.production.operations.supervisor import Supervisor
 from bluegold.registry.registry import Registry
 from bluegold.stores.key_value_lmdb import KeyValueLmdb
 
-__all__ = ["ACTOR", "NotMeasured", "Scratch", "copied", "served"]
+__all__ = ["ACTOR", "NotApplicable", "NotMeasured", "Scratch", "copied", "served"]
 
 ACTOR = "probe"
 WORKERS = 2
@@ -30,6 +30,10 @@ ONLINE_BYTES = 256 * 1024 * 1024
 
 class NotMeasured(BluegoldError):
     """A requirement cannot be measured in this installation at this moment; says why."""
+
+
+class NotApplicable(BluegoldError):
+    """A requirement says nothing about this system; says why."""
 
 
 class Scratch:

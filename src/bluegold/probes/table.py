@@ -8,21 +8,27 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from bluegold.core.errors import BluegoldError
 from bluegold.core.nouns import Evidence
 from bluegold.probes import (
+    adversarial_protection,
     area_under_roc_curve,
     availability,
+    data_access_controls,
     data_cleansing_time,
     data_store_transactions,
     data_transformation_time,
     decision_audit_trail,
     drift_detection_delay,
+    encrypted_at_rest,
+    encrypted_in_use,
     end_user_write_time,
     executions_recorded,
     explainability,
+    extraction_monitoring,
     fairness,
     feature_isolation,
     governance_review,
@@ -31,7 +37,9 @@ from bluegold.probes import (
     model_execution_time,
     no_single_point_of_failure,
     patching_without_interruption,
+    personal_data_access,
     pipeline_operations_update_time,
+    public_key_infrastructure,
     results_store_write_time,
     robustness,
     safe_configuration_time,
@@ -39,11 +47,11 @@ from bluegold.probes import (
     time_to_detect_fault,
     time_to_restore,
     time_to_update,
+    transactions_archived,
     version_lineage,
 )
 from bluegold.probes.bench import Bench
-from bluegold.probes.scratch import NotMeasured
-from bluegold.probes.unmeasured import UNMEASURED
+from bluegold.probes.scratch import NotApplicable, NotMeasured
 from bluegold.requirements.catalog import catalog, requirement
 from bluegold.requirements.ledger import Ledger
 
@@ -74,12 +82,20 @@ PROBES: dict[str, Any] = {
         availability,
         health_update_interval,
         feature_isolation,
+        extraction_monitoring,
+        adversarial_protection,
         time_to_detect_fault,
         time_to_restore,
         security_patch_time,
         patching_without_interruption,
         executions_recorded,
         decision_audit_trail,
+        encrypted_at_rest,
+        encrypted_in_use,
+        transactions_archived,
+        personal_data_access,
+        data_access_controls,
+        public_key_infrastructure,
         no_single_point_of_failure,
     )
 }
@@ -100,7 +116,7 @@ TROUBLE = (
 def prove(
     bench: Bench, ids: Sequence[str] | None = None, on_event: Callable[[Evidence], None] | None = None
 ) -> tuple[Evidence, ...]:
-    """Run the probes, append what they measured to the ledger, and say why the rest needs instrumentation.
+    """Run the probes, append what they found to the ledger, and say what could not be measured and why.
 
     Args:
         bench: the system; it is closed afterwards.
@@ -121,9 +137,9 @@ def prove(
         rows = [row.id for row in catalog(bench.plan) if row.id in chosen or not chosen]
         ledger = Ledger(bench.workspace.evidence)
         found = {}
-        for one in [*(one for one in PROBES if one in rows), *(one for one in UNMEASURED if one in rows)]:
+        for one in (one for one in PROBES if one in rows):
             found[one] = evidence = _measured(bench, one)
-            if evidence.value is not None:
+            if evidence.value is not None or evidence.verdict == "not applicable":
                 ledger.record(evidence)
             if on_event is not None:
                 on_event(evidence)
@@ -131,11 +147,11 @@ def prove(
 
 
 def _measured(bench: Bench, identifier: str) -> Evidence:
-    probe = PROBES.get(identifier)
-    if probe is None:
-        return bench.unmeasured(identifier, UNMEASURED[identifier])
     try:
-        evidence: Evidence = probe.measure(bench)
+        evidence: Evidence = PROBES[identifier].measure(bench)
+    except NotApplicable as error:
+        found = bench.unmeasured(identifier, f"not applicable because {error.what}")
+        return msgspec.structs.replace(found, verdict="not applicable")  # which is not the same as met
     except TROUBLE as error:
         said = str(error) if isinstance(error, BluegoldError) else f"{type(error).__name__}: {error}"
         return bench.unmeasured(identifier, f"could not be measured: {' '.join(said.split())}")

@@ -7,6 +7,7 @@ is called back; RSGI and ASGI servers await :meth:`App.serve`.  Nothing that a c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,13 +17,16 @@ import msgspec
 from bluegold.core.errors import BluegoldError, WorkspaceError
 from bluegold.production.canary import HEADER
 from bluegold.production.desk import Desk
-from bluegold.production.flow import Decided, conclude, decide, predict
+from bluegold.production.flow import Decided, conclude, decide, decide_together, predict
+from bluegold.production.gatekeeper import CERTIFICATE
 from bluegold.production.known_answer import known_answer
 from bluegold.production.messages import Call, Problem, Reply, as_json, problem, problem_of
 from bluegold.production.openapi import openapi
 from bluegold.production.operations.board import Cell
 from bluegold.production.outcomes import record_outcomes
 from bluegold.production.retries import ATTEMPT, PEER, RETRY, repeated
+from bluegold.production.veil import disclosed
+from bluegold.production.waiting import Waiting
 from bluegold.telemetry.log import Log
 
 __all__ = ["BODY_LIMIT", "BODY_SECONDS", "App", "Request", "View", "too_large"]
@@ -49,7 +53,7 @@ class Request(msgspec.Struct, frozen=True):
     """A request without its body.
 
     ``headers`` maps names in lower case to values, ``client`` is the address it came from, ``started_ns`` is
-    ``time.perf_counter_ns()`` at its arrival.
+    ``time.perf_counter_ns()`` at its arrival, ``certificate`` whom the client's verified certificate names.
     """
 
     method: str
@@ -57,6 +61,7 @@ class Request(msgspec.Struct, frozen=True):
     headers: Any
     client: str
     started_ns: int
+    certificate: str = ""
 
 
 class App:
@@ -73,6 +78,7 @@ class App:
         self._views = {"/openapi.json": self._openapi, **views}
         self._worker = ("x-bluegold-worker", str(desk.slot.number))
         self._under_way = 0
+        self._waiting = Waiting(self._decide_waiting)
         self._tasks: set[asyncio.Task[Reply]] = set()
 
     @property
@@ -98,7 +104,7 @@ class App:
     def accept(self, request: Request, body: bytes, respond: Respond) -> None:
         """Answer an admitted request: ``respond`` is called once, now or later, on the event loop."""
         headers = request.headers
-        if request.path != _PREDICT or HEADER in headers or RETRY in headers or not self._knows(headers):
+        if request.path != _PREDICT or HEADER in headers or RETRY in headers or not self._knows(request):
             task = asyncio.get_running_loop().create_task(self._answer(request, body))
             self._tasks.add(task)
             task.add_done_callback(lambda done: self._answered(done, respond))
@@ -108,14 +114,13 @@ class App:
             respond(self.count(request, problem(503, "too much is under way", headers=(("retry-after", "1"),))))
             return
         try:
-            decided = decide(self._desk, self._call(request, body))
-
-            def recorded(error: WorkspaceError | None) -> None:
-                self._under_way -= 1
-                respond(self._concluded(request, decided, error))
-
-            self._desk.log.submit(decided.records, recorded)
-            self._under_way += 1
+            call = self._call(request, body)
+            if self._desk.lanes.shares:
+                self._under_way += 1
+                self._waiting.add((request, call, respond))
+            else:
+                self._submit(request, decide(self._desk, call), respond)
+                self._under_way += 1
         except Exception as error:  # noqa: BLE001 - the HTTP edge: the client gets a problem, the log gets the trace
             respond(self.count(request, _refusal(request, error)))
 
@@ -144,6 +149,29 @@ class App:
         if not task.cancelled():
             respond(task.result())
 
+    def _submit(self, request: Request, decided: Decided, respond: Respond) -> None:
+        """Answer when the decisions are durable."""
+
+        def recorded(error: WorkspaceError | None) -> None:
+            self._under_way -= 1
+            respond(self._concluded(request, decided, error))
+
+        self._desk.log.submit(decided.records, recorded)
+
+    def _decide_waiting(self, waiting: list[tuple[Request, Call, Respond]]) -> None:
+        """Decide about requests that share costly calls; each is answered, or refused, for itself."""
+        found: list[Decided | BluegoldError | None] = [None] * len(waiting)
+        with contextlib.suppress(Exception):  # then each is asked for itself, and fails for itself
+            found = [*decide_together(self._desk, [call for _, call, _ in waiting])]
+        for (request, call, respond), one in zip(waiting, found, strict=True):
+            try:
+                if isinstance(one, BluegoldError):
+                    raise one
+                self._submit(request, one or decide(self._desk, call), respond)
+            except Exception as error:  # noqa: BLE001 - the HTTP edge: the client gets a problem, the log gets the trace
+                self._under_way -= 1
+                respond(self.count(request, _refusal(request, error)))
+
     def _concluded(self, request: Request, decided: Decided, error: WorkspaceError | None) -> Reply:
         if error is not None:
             return self.count(request, _refusal(request, error))
@@ -160,10 +188,10 @@ class App:
             reply = _refusal(request, error)
         return self.count(request, reply)
 
-    def _knows(self, headers: Any) -> bool:
+    def _knows(self, request: Request) -> bool:
         """Whether it is known at once who asks."""
         gate = self._desk.gate
-        return gate is None or not gate.asks or gate.knows(headers.get("authorization", ""))
+        return gate is None or not gate.asks or gate.knows(_credential(request))
 
     def _proven(self, request: Request) -> str:
         """Who asks, by a key where keys are needed; empty when nobody had to prove anything."""
@@ -171,12 +199,12 @@ class App:
         if gate is None or not gate.asks or (path == _PREDICT and HEADER in request.headers):
             return ""  # a known answer has a proof of its own
         if path in self._posts:
-            return gate.admit(request.headers.get("authorization", ""), "predict").name
-        return gate.admit(request.headers.get("authorization", ""), "decisions").name if _is_decision(path) else ""
+            return gate.admit(_credential(request), "predict").name
+        return gate.admit(_credential(request), "decisions").name if _is_decision(path) else ""
 
     async def _dispatch(self, request: Request, body: bytes) -> Reply:
-        if self._desk.gate is not None and not self._knows(request.headers):
-            await asyncio.to_thread(self._desk.gate.look, request.headers.get("authorization", ""))
+        if self._desk.gate is not None and not self._knows(request):
+            await asyncio.to_thread(self._desk.gate.look, _credential(request))
         handler = self._posts.get(request.path)
         if handler is not None:
             return await handler(self._call(request, body), request.headers)
@@ -184,7 +212,7 @@ class App:
         if view is not None:
             return await asyncio.to_thread(view)
         self._proven(request)
-        return self._decision(request.path[len(_DECISION) :])
+        return self._decision(request, request.path[len(_DECISION) :])
 
     def _call(self, request: Request, body: bytes) -> Call:
         headers = request.headers
@@ -207,11 +235,15 @@ class App:
     async def _outcomes(self, call: Call, _: Any) -> Reply:
         return await record_outcomes(self._desk, call)
 
-    def _decision(self, decision: str) -> Reply:
+    def _decision(self, request: Request, decision: str) -> Reply:
         record = self._desk.reader.get(decision)
         if record is None:
             return problem(404, f"there is no decision '{decision[:100]}'")
-        return as_json(record)
+        gate, ring = self._desk.gate, self._desk.ring
+        if not record.sealed or gate is None or not gate.allows(_credential(request), "personal"):
+            return as_json(disclosed(record, None))
+        _LOG.info("personal data shown", decision=decision, to=self._proven(request))
+        return as_json(disclosed(record, ring))
 
     def _openapi(self) -> Reply:
         return as_json(openapi(self._desk.model, self._desk.current))
@@ -256,8 +288,14 @@ def _is_decision(path: str) -> bool:
     return path.startswith(_DECISION)
 
 
+def _credential(request: Request) -> str:
+    """What proves who asks: the header with a key, else the client's certificate."""
+    header: str = request.headers.get("authorization", "")
+    return header.replace(CERTIFICATE, "") or (request.certificate and CERTIFICATE + request.certificate)
+
+
 def _caller(request: Request, proven: str, *, behind_edge: bool) -> str:
     """Who asks: the address, and before it the proven name, or the one the caller gave itself where none is asked."""
     address = request.headers.get(PEER, "")[:100] if behind_edge else request.client
-    name = proven or request.headers.get("x-bluegold-caller", "")[:100]
+    name = proven or request.certificate or request.headers.get("x-bluegold-caller", "")[:100]
     return f"{name}@{address}" if name else address

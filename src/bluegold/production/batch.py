@@ -16,7 +16,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 
 from bluegold.core.errors import DataError
 from bluegold.core.plan import Batch, Plan
-from bluegold.core.settings import settings
 from bluegold.core.workspace import Workspace
 from bluegold.features.batch import feature_frame
 from bluegold.features.cleaning import Cleaned, clean_frame
@@ -124,13 +123,13 @@ def score(
     if output.suffix.lower() not in {".parquet", ".csv"}:
         raise DataError(f"'{output}' is neither .parquet nor .csv", way_out="choose one of these endings")
     next(pieces(source), None)  # whatever is wrong with the whole file shows before anything is written
-    with contextlib.closing(connect(settings().key_value_url or "lmdb", "key_value", workspace)) as online:
-        lane = Loader(registry, online).lane(registry.versions.get(ref).ref)
+    with contextlib.closing(connect("lmdb", "key_value", workspace)) as online:
+        lane = Loader(registry, online, keys=workspace.keys).lane(registry.versions.get(ref).ref)
         with Journal.opened(output, _identity(lane, source, options)) as journal:
-            run = _Run(lane, online, journal, options, output.suffix.lower())
+            run = _Run(lane, lane.store.kv, journal, options, output.suffix.lower())
             resumed = run.resume()
             try:
-                for piece in ahead(pieces(source, journal.progress.end)):
+                for piece in ahead(map(run.prepare, ahead(pieces(source, journal.progress.end, run.numbers)))):
                     run.add(piece)
                     if on_progress:
                         on_progress(journal.progress.rows, min(piece.end / max(size_of(source), 1), 1.0))
@@ -183,6 +182,22 @@ def _identity(lane: Lane, source: Path, options: Options) -> dict[str, str]:
     }
 
 
+class _Prepared(NamedTuple):
+    """A piece before it is scored: its end and rows, what cleaning found, its features, and what comes after it.
+
+    ``hashes``, ``past`` (events by stream, entities met) and ``moments`` (begin, latest, last) are what the run knew
+    behind this piece; while it is scored, the next one is being prepared.
+    """
+
+    end: int
+    rows: int
+    cleaned: Cleaned
+    features: pl.DataFrame
+    hashes: NDArray[np.uint64]
+    past: tuple[dict[bytes, pl.DataFrame], list[Any]] | None
+    moments: tuple[int | None, int | None, int | None]
+
+
 class _Run:
     """One run: what goes from piece to piece, and what each leaves in the journal."""
 
@@ -192,6 +207,7 @@ class _Run:
         silence = None if options.silence is None else options.silence // dt.timedelta(microseconds=1)
         self._continuity = Continuity(program.contract.names, program.time, silence)
         self._recall = Recall(program, online, events=options.events)
+        self.numbers = [field.name for field in program.contract.fields if field.kind == "number" and not field.marked]
 
     def resume(self) -> int:
         """Take over what an earlier run finished; the number of its rows."""
@@ -202,44 +218,56 @@ class _Run:
             self._recall.restore(done.begin, done.latest, *_carried(path.read_bytes()))
         return done.rows
 
-    def add(self, piece: Piece) -> None:
-        """Score one piece and write down that it is finished."""
-        before, number = self._journal.progress, self._journal.progress.piece
+    def prepare(self, piece: Piece) -> _Prepared:
+        """Clean a piece and compute its features; pieces come one after the other, and what scores them comes later."""
+        veil, written = self._lane.veil, piece.original or piece.frame.filter
         cleaned = clean_frame(
             self._program.contract,
-            piece.frame,
+            piece.frame if veil is None else veil.frame(piece.frame),
             self._program.known,
             spoiled=piece.spoiled,
             continuity=self._continuity,
+            original=written if veil is None else lambda rows: veil.frame(written(rows)),
         )
-        scored = self._scored(cleaned.valid, before.rows)
+        recall, watch = self._recall, self._continuity
+        features = feature_frame(self._program, cleaned.valid, {}, recall.before(cleaned.valid))
+        recall.after(cleaned.valid)
+        past = (dict(recall.past), recall.entities()) if self._program.histories else None
+        moments = (recall.begin, recall.latest, watch.last)
+        return _Prepared(piece.end, piece.frame.height, cleaned, features, watch.hashes, past, moments)
+
+    def add(self, piece: _Prepared) -> None:
+        """Score one piece and write down that it is finished."""
+        before, number = self._journal.progress, self._journal.progress.piece
+        scored = self._scored(piece, before.rows)
         self._keep(scored, "scored", number, self._ending)
-        if cleaned.quarantine.height:
-            refused = cleaned.quarantine.with_columns(pl.col("_row") + before.rows)
+        quarantine = piece.cleaned.quarantine
+        if quarantine.height:
+            refused = quarantine.with_columns(pl.col("_row") + before.rows)
             self._keep(refused.rename({"_row": "row", "_reasons": "reasons"}), "refused", number, ".parquet")
-        self._carry(number)
-        self._journal.commit(self._after(before, piece, cleaned, _positive(scored["value"])))
+        self._carry(piece, number)
+        self._journal.commit(self._after(before, piece, _positive(scored["value"])))
         if number:
             self._journal.path("past", number - 1, "msgpack").unlink(missing_ok=True)
 
-    def _after(self, before: Progress, piece: Piece, cleaned: Cleaned, positive: int) -> Progress:
+    def _after(self, before: Progress, piece: _Prepared, positive: int) -> Progress:
+        begin, latest, last = piece.moments
         return Progress(
             piece=before.piece + 1,
             end=piece.end,
-            rows=before.rows + piece.frame.height,
-            scored=before.scored + cleaned.valid.height,
+            rows=before.rows + piece.rows,
+            scored=before.scored + piece.cleaned.valid.height,
             positive=before.positive + positive,
-            reasons=_added(before.reasons, cleaned.quarantine["_reasons"]),
-            flags=_added(before.flags, cleaned.valid["_flags"]),
-            begin=self._recall.begin,
-            latest=self._recall.latest,
-            last=self._continuity.last,
+            reasons=_added(before.reasons, piece.cleaned.quarantine["_reasons"]),
+            flags=_added(before.flags, piece.cleaned.valid["_flags"]),
+            begin=begin,
+            latest=latest,
+            last=last,
         )
 
-    def _scored(self, valid: pl.DataFrame, before: int) -> pl.DataFrame:
-        features = feature_frame(self._program, valid, {}, self._recall.before(valid))
-        self._recall.after(valid)
-        scores = self._lane.bundle.predictor.scores(self._program.matrix(features))
+    def _scored(self, piece: _Prepared, before: int) -> pl.DataFrame:
+        valid = piece.cleaned.valid
+        scores = self._lane.bundle.predictor.scores(self._program.matrix(piece.features))
         value, score = _decided(self._lane.bundle.decision, scores, valid)
         return valid.with_columns(
             pl.col("_row") + before,
@@ -257,18 +285,19 @@ class _Run:
             frame.write_parquet(path, compression="lz4")
         durable(path)
 
-    def _carry(self, number: int) -> None:
+    def _carry(self, piece: _Prepared, number: int) -> None:
         """Keep what the next piece has to know."""
-        np.save(self._journal.path("hashes", number, "npy"), self._continuity.hashes)
-        if not self._program.histories:
+        np.save(self._journal.path("hashes", number, "npy"), piece.hashes)
+        if piece.past is None:
             return
+        past, entities = piece.past
         streams: dict[bytes, bytes] = {}
-        for stream, events in self._recall.past.items():
+        for stream, events in past.items():
             buffer = io.BytesIO()
             events.write_ipc(buffer, compression="uncompressed")
             streams[stream] = buffer.getvalue()
         path = self._journal.path("past", number, "msgpack")
-        path.write_bytes(msgspec.msgpack.encode([list(streams.items()), self._recall.entities()]))
+        path.write_bytes(msgspec.msgpack.encode([list(streams.items()), entities]))
 
 
 def _carried(raw: bytes) -> tuple[dict[bytes, pl.DataFrame], list[Any]]:

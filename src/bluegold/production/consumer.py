@@ -49,7 +49,8 @@ def stream_desk(workspace: Workspace, registry: Registry, model: str) -> Iterato
         undo.callback(memory.stop)
         reader = DecisionReader(workspace.decisions)
         desk = Desk(model, log, reader, slot, canary_token(workspace.keys), memory.observe)
-        follower = Follower(desk, lambda: registry.traffic.current(model), Loader(registry, online).lanes)
+        loader = Loader(registry, online, keys=workspace.keys)
+        follower = Follower(desk, lambda: registry.traffic.current(model), loader)
         follower.look()
         _ = desk.lanes  # says so when nothing is in production
         follower.start()

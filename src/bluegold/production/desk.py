@@ -12,6 +12,7 @@ from bluegold.production.messages import Problem
 from bluegold.production.operations.board import Cell, Slot
 from bluegold.production.results.decision_log import DecisionLog, DecisionReader
 from bluegold.production.results.records import DecisionRecord
+from bluegold.security.sealing import KeyRing
 
 __all__ = ["Desk", "identity"]
 
@@ -21,6 +22,7 @@ Observe = Callable[[tuple[OnlineStore, ...], str, dict[str, Any]], None]
 class Desk:
     """Shared by the handlers of one worker.
 
+    :attr:`ring` opens personal values for callers who may see them; without it nobody sees more than pseudonyms.
     What changes is :attr:`current`, and when the worker hands its seat over, :attr:`slot` and :attr:`leaving`: the
     connections it still has are to end then.
 
@@ -51,6 +53,7 @@ class Desk:
         self.leaving = False
         self.behind_edge = False
         self.gate: Gatekeeper | None = None
+        self.ring: KeyRing | None = None
         self._observe = observe
 
     @property

@@ -64,13 +64,21 @@ class DriftMonitor:
         workspace: whose decisions are watched; alerts go to ``drift-alerts.jsonl`` below its ``run`` folder.
         watched: what a version (``model:version``) is watched by.
         window: decisions of one look at the features.
+        start: positions in the log to begin behind; from its beginning without.
     """
 
-    def __init__(self, workspace: Workspace, watched: Callable[[str], Watched], *, window: int = WINDOW) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        watched: Callable[[str], Watched],
+        *,
+        window: int = WINDOW,
+        start: Positions | None = None,
+    ) -> None:
         self._reader = DecisionReader(workspace.decisions)
         self._watched, self._window = watched, window
         self._path: Path = workspace.run / "drift-alerts.jsonl"
-        self._positions: Positions | None = None
+        self._positions = start
         self._versions: dict[str, _Version] = {}
         self._waiting: OrderedDict[str, DecisionRecord] = OrderedDict()
 
@@ -92,6 +100,11 @@ class DriftMonitor:
             with self._path.open("ab") as file:
                 file.write(b"".join(msgspec.json.encode(alert) + b"\n" for alert in found))
         return tuple(found)
+
+    @property
+    def beyond(self) -> frozenset[tuple[str, str]]:
+        """Version and name of every feature that was beyond its limit in the last window."""
+        return frozenset((ref, name) for ref, version in self._versions.items() for name in version.alerted)
 
     def _version(self, record: DecisionRecord) -> _Version:
         ref = f"{record.model}:{record.version}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -16,8 +18,10 @@ from bluegold.production.lanes import Lanes
 from bluegold.production.messages import Call, Reply, answer
 from bluegold.production.results.records import DecisionRecord, microseconds
 from bluegold.production.routing import route
+from bluegold.production.together import ahead, attempt
+from bluegold.production.veil import Veil
 
-__all__ = ["Decided", "conclude", "decide", "predict"]
+__all__ = ["Decided", "conclude", "decide", "decide_together", "predict"]
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -39,6 +43,7 @@ async def predict(desk: Desk, call: Call) -> Reply:
         DataError: the body is malformed (400).
         Problem: nothing is in production (503).
         FieldError: a field is wrong (422).
+        Problem: a chain of nearly repeated queries (429), where the plan refuses them.
         WorkspaceError: the decisions could not be made durable (503); nothing is answered then.
     """
     decided = decide(desk, call)
@@ -50,13 +55,35 @@ def decide(desk: Desk, call: Call) -> Decided:
     """Decide about every row of a request; it waits for nothing.  Raises as :func:`predict`."""
     lanes = desk.lanes  # one immutable configuration for the whole request
     rows, many = decode(lanes, call.body)  # typed; malformed is 400, a wrong field 422
+    return settle(ahead(lanes, rows) if many and lanes.shares else lanes, lanes, call, rows, many=many)
+
+
+def decide_together(desk: Desk, calls: Sequence[Call]) -> list[Decided | BluegoldError]:
+    """Decide about requests that wait together, each as :func:`decide` does; what refuses one concerns no other."""
+    if len(calls) == 1:
+        return [attempt(decide, desk, calls[0])]
+    lanes = desk.lanes
+    decoded = [attempt(decode, lanes, call.body) for call in calls]
+    asked = ahead(lanes, [row for one in decoded if not isinstance(one, BluegoldError) for row in one[0]])
+    return [
+        one
+        if isinstance(one, BluegoldError)
+        else attempt(functools.partial(settle, many=one[1]), asked, lanes, call, one[0])
+        for call, one in zip(calls, decoded, strict=True)
+    ]
+
+
+def settle(asked: Lanes, lanes: Lanes, call: Call, rows: list[Row], *, many: bool) -> Decided:
+    """Decide about decoded rows; ``asked`` are the lanes, or their answers that are there already."""
     decisions: list[DecisionRecord] = []
     values: list[dict[str, Any]] = []
     for row in rows:
-        sample = lanes.blue.prepare(row.blue)  # cleanse by the contract, then the features of training
+        sample = asked.blue.prepare(row.blue)  # cleanse by the contract, then the features of training
+        if lanes.blue.guard is not None:
+            lanes.blue.guard.check(call.caller, sample.vector)  # a chain of near-repetitions is refused (429)
         entity = entity_of(lanes, sample.values, row, call)
         routed = route(lanes.split, entity)  # sticky: an entity keeps its colour
-        outcome = execute(lanes, routed, sample, row.gold)  # Gold's faults never reach an answer of Blue
+        outcome = execute(asked, routed, sample, row.gold)  # Gold's faults never reach an answer of Blue
         decisions.append(describe(lanes, call, row, outcome, entity=entity, routed=routed))
         values.append(sample.values)
     return Decided(call, lanes, decisions, values, many)
@@ -69,12 +96,16 @@ def conclude(desk: Desk, decided: Decided) -> Reply:
 
 
 class Row(NamedTuple):
-    """One row of the body: as Blue's contract reads it, as Gold's does (None: the same), as JSON, and its hash."""
+    """One row of the body: as Blue's contract reads it, as Gold's does (None: the same), as JSON, and its hash.
+
+    Personal fields hold pseudonyms in all of them; ``personal`` is what stood there, to be sealed.
+    """
 
     blue: Any
     gold: Any
     text: bytes
     digest: str
+    personal: dict[str, str]
 
 
 def decode(lanes: Lanes, body: bytes) -> tuple[list[Row], bool]:
@@ -87,12 +118,13 @@ def decode(lanes: Lanes, body: bytes) -> tuple[list[Row], bool]:
     rows = lanes.blue.program.decode(body)
     many = len(rows) != 1 or (b'"rows"' in body and _SHAPE.decode(body).rows is not msgspec.UNSET)
     gold = _for_gold(lanes, body, len(rows))
-    return [_row(*pair) for pair in zip(rows, gold, strict=True)], many
+    return [_row(lanes.blue.veil, *pair) for pair in zip(rows, gold, strict=True)], many
 
 
-def _row(blue: Any, gold: Any) -> Row:
+def _row(veil: Veil | None, blue: Any, gold: Any) -> Row:
+    personal = {} if veil is None else veil.mask(blue)
     text = _ENCODER.encode(blue)
-    return Row(blue, gold, text, sha256(text).hexdigest())
+    return Row(blue, gold, text, sha256(text).hexdigest(), personal)
 
 
 def _for_gold(lanes: Lanes, body: bytes, count: int) -> list[Any]:
@@ -100,9 +132,13 @@ def _for_gold(lanes: Lanes, body: bytes, count: int) -> list[Any]:
     if lanes.gold is None or not lanes.gold_listens or lanes.gold.features == lanes.blue.features:
         return [None] * count
     try:
-        return list(lanes.gold.program.decode(body))
+        rows = list(lanes.gold.program.decode(body))
+        if lanes.gold.veil is not None:
+            for row in rows:
+                lanes.gold.veil.mask(row)
     except BluegoldError as error:
         return [error] * count
+    return rows
 
 
 def entity_of(lanes: Lanes, values: dict[str, Any], row: Row, call: Call) -> str:
@@ -114,8 +150,9 @@ def entity_of(lanes: Lanes, values: dict[str, Any], row: Row, call: Call) -> str
 def describe(lanes: Lanes, call: Call, row: Row, outcome: Outcome, *, entity: str, routed: Color) -> DecisionRecord:
     """The record of one decision: enough to explain, repeat and judge it."""
     lane = lanes.blue if outcome.color == "blue" or lanes.gold is None else lanes.gold
+    at, veil = microseconds(), lanes.blue.veil
     return DecisionRecord(
-        at=microseconds(),
+        at=at,
         model=lanes.split.model,
         version=lane.version,
         color=outcome.color,
@@ -136,6 +173,7 @@ def describe(lanes: Lanes, call: Call, row: Row, outcome: Outcome, *, entity: st
         caller=call.caller,
         scores=outcome.scored.scores,
         attempt=call.attempt,
+        sealed=msgspec.UNSET if veil is None else veil.seal(row.personal, lanes.split.model, at),
     )
 
 

@@ -25,6 +25,19 @@ class Place(Protocol):
     slot: Slot
 
 
+class Source(Protocol):
+    """Builds lanes, and has something to fall back to."""
+
+    def lanes(self, split: TrafficSplit) -> Lanes:
+        """The lanes of a split."""
+
+    def note(self, split: TrafficSplit) -> None:
+        """A split answers now."""
+
+    def safe(self) -> Lanes | None:
+        """What may answer while nothing can be read."""
+
+
 class Waiting:
     """The place of a worker that has no desk yet: it keeps the lanes that it will start with."""
 
@@ -39,7 +52,7 @@ class Follower(threading.Thread):
     Args:
         desk: where lanes are put in place.
         split: reads the present split, None before the first.
-        lanes: builds the lanes of a split.
+        source: builds the lanes of a split; what it kept answers when none could be read since the start.
         interval: seconds between two looks.
     """
 
@@ -47,17 +60,17 @@ class Follower(threading.Thread):
         self,
         desk: Place,
         split: Callable[[], TrafficSplit | None],
-        lanes: Callable[[TrafficSplit], Lanes],
+        source: Source,
         interval: float = 0.05,
     ) -> None:
         super().__init__(name="follower", daemon=True)
         self._desk = desk
         self._split = split
-        self._lanes = lanes
+        self._source = source
         self._interval = interval
         self._stopping = threading.Event()
         self._mode = SystemMode()
-        self._trouble = ""
+        self._trouble = self._unkept = ""
 
     def run(self) -> None:
         """Look until stopped."""
@@ -67,6 +80,12 @@ class Follower(threading.Thread):
     def stop(self) -> None:
         """Stop looking."""
         self._stopping.set()
+
+    @property
+    def split(self) -> TrafficSplit | None:
+        """The split that answers now."""
+        current = self._desk.current
+        return None if current is None else current.split
 
     def move(self, desk: Place) -> None:
         """Go on at another place, with what answers now."""
@@ -83,10 +102,11 @@ class Follower(threading.Thread):
                 self._settle(State.READY)
                 return
             current = self._desk.current
-            if current is None or current.split.revision != split.revision:
+            if current is None or current.split != split:
                 self._mode.enter("updating")
                 self._desk.current = self._loaded(split)  # the switch: one assignment
                 self._desk.slot[Cell.REVISION] = split.revision
+                self._source.note(split)
                 _LOG.info(
                     "traffic applied", revision=split.revision, blue=split.blue, gold=split.gold or "-", mode=split.mode
                 )
@@ -97,16 +117,32 @@ class Follower(threading.Thread):
         except FAULTS as error:
             if str(error) != self._trouble:
                 _LOG.error("the last good configuration goes on", because=str(error))
+            if self._desk.current is None:
+                self._fall_back()
             self._trouble = str(error)
             self._mode.enter("degraded")
             self._settle(State.DEGRADED)
+
+    def _fall_back(self) -> None:
+        """Since the start nothing could be read: what was kept answers, if it verifies."""
+        try:
+            safe = self._source.safe()
+        except FAULTS as error:
+            if str(error) != self._unkept:
+                _LOG.error("nothing that was kept can answer", because=str(error))
+            self._unkept = str(error)
+            return
+        if safe is not None:
+            self._desk.current = safe
+            self._desk.slot[Cell.REVISION] = safe.split.revision
+            _LOG.warning("the kept configuration answers", blue=safe.split.blue, revision=safe.split.revision)
 
     def _loaded(self, split: TrafficSplit) -> Lanes:
         """The lanes of a split; whoever watches this process is told that it may be busy for a while."""
         slot = self._desk.slot
         slot[Cell.LOADING] = 1
         try:
-            return self._lanes(split)
+            return self._source.lanes(split)
         finally:
             slot[Cell.LOADING] = 0
 

@@ -11,10 +11,14 @@ from typing import Protocol
 from bluegold.core.errors import BluegoldError
 from bluegold.production.messages import Problem
 from bluegold.security.access import Action
+from bluegold.security.identities import User
 from bluegold.security.identity import Identity
 from bluegold.telemetry.log import Log
 
-__all__ = ["Gatekeeper", "Recogniser"]
+__all__ = ["CERTIFICATE", "Gatekeeper", "Recogniser"]
+
+CERTIFICATE = "\0certificate "
+"""Stands before the name in a client's verified certificate, where a key would stand; no header can hold it."""
 
 FRESH_S = 1.0
 """So long an answer about a key is repeated: a revoked key is refused within this time."""
@@ -32,6 +36,9 @@ class Recogniser(Protocol):
 
     def identify(self, key: str) -> Identity | None:
         """Who holds a key; the first time may take tens of milliseconds."""
+
+    def users(self) -> tuple[User, ...]:
+        """Every local user, revoked ones too."""
 
 
 class Gatekeeper:
@@ -66,16 +73,33 @@ class Gatekeeper:
         return not header or (found is not None and time.monotonic() - found[0] <= FRESH_S)
 
     def look(self, header: str) -> None:
-        """Find out whose key an ``Authorization`` header carries; belongs in a thread."""
+        """Find out whose key an ``Authorization`` header carries, or whom a certificate names; belongs in a thread."""
         scheme, _, key = header.partition(" ")
         try:
-            found = self._recogniser.identify(key.strip()) if scheme.lower() == "bearer" else None
+            if header.startswith(CERTIFICATE):
+                found = self._named(header.removeprefix(CERTIFICATE))
+            else:
+                found = self._recogniser.identify(key.strip()) if scheme.lower() == "bearer" else None
         except BluegoldError as error:
             _LOG.error("keys cannot be told apart", because=str(error))
             found = None
         if len(self._found) >= MOST:
             self._found.clear()
         self._found[header] = (time.monotonic(), found)
+
+    def allows(self, header: str, action: Action) -> bool:
+        """Whether the holder of the key in a header that is known may do that; never, while nobody is known."""
+        try:
+            return self.asks and bool(self.admit(header, action))
+        except Problem:
+            return False
+
+    def _named(self, name: str) -> Identity | None:
+        """The user of this name who may still come in."""
+        for user in reversed(self._recogniser.users()):
+            if user.name == name and user.revoked_at is None:
+                return Identity(name=user.name, roles=user.roles, key=user.key, expires_at=user.expires_at)
+        return None
 
     def admit(self, header: str, action: Action) -> Identity:
         """The holder of the key in a header that is known.
@@ -89,7 +113,7 @@ class Gatekeeper:
             raise Problem(
                 401,
                 "no valid key came with the request",
-                way_out="send 'Authorization: Bearer <key>'",
+                way_out="send 'Authorization: Bearer <key>', or come with the certificate of a user",
                 headers=(("www-authenticate", "Bearer"),),
             )
         if not identity.may(action):

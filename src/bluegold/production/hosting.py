@@ -26,6 +26,7 @@ from bluegold.production.selection import model_of
 from bluegold.production.worker import views
 from bluegold.registry.registry import Registry
 from bluegold.security.identities import Identities
+from bluegold.security.sealing import KeyRing
 from bluegold.stores.key_value_lmdb import KeyValueLmdb
 
 __all__ = ["hosted"]
@@ -62,15 +63,16 @@ def hosted(workspace: Path | None = None, model: str = "") -> Iterator[App]:
         stack.callback(log.close)
         reader = DecisionReader(space.decisions)
         desk = Desk(name, log, reader, slot, canary_token(space.keys), memory.observe)
+        desk.ring = KeyRing(space.keys)
         desk.gate = Gatekeeper(Identities.open(space))
-        follower = Follower(desk, lambda: registry.traffic.current(name), Loader(registry, online).lanes)
+        follower = Follower(desk, lambda: registry.traffic.current(name), Loader(registry, online, keys=space.keys))
         follower.look()
         for thread in (memory, follower):
             thread.start()
             stack.callback(thread.stop)
         stack.enter_context(_beating(desk))
         slot[Cell.STATE] = State.READY
-        yield App(desk, views(board, registry, name))
+        yield App(desk, views(board, lambda: registry, name))
         slot[Cell.STATE] = State.DRAINING
 
 

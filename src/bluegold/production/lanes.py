@@ -7,13 +7,18 @@ place: a request that has begun keeps the lanes it began with, so no request eve
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+import numpy as np
 
+from bluegold.core.errors import BluegoldError
 from bluegold.core.nouns import Color, TrafficSplit
 from bluegold.features.online import OnlineStore
 from bluegold.features.row import OnlineReader, RowProgram
+from bluegold.production.chain_guard import ChainGuard
+from bluegold.production.veil import Veil
 from bluegold.registry.bundle import Bundle
 from bluegold.registry.rule import Value
 
@@ -45,7 +50,11 @@ class Online(OnlineReader, Protocol):
 
 
 class Lane(msgspec.Struct, frozen=True):
-    """One version, ready to answer.  ``color`` is not part of it: Gold becomes Blue without a reload."""
+    """One version, ready to answer.  ``color`` is not part of it: Gold becomes Blue without a reload.
+
+    ``veil`` hides what its contract marks as personal; None where nothing is marked.  ``guard`` refuses chains of
+    near-repeated queries; None where the plan does not ask for it.
+    """
 
     bundle: Bundle
     program: RowProgram
@@ -53,6 +62,13 @@ class Lane(msgspec.Struct, frozen=True):
     store: OnlineStore
     version: str
     features: str
+    veil: Veil | None = None
+    guard: ChainGuard | None = None
+
+    @property
+    def shares(self) -> bool:
+        """Whether rows that wait together share calls: of polars for what is not compiled, or of a costly model."""
+        return bool(self.program.fallbacks) or self.bundle.predictor.shares
 
     def prepare(self, row: Any) -> Sample:
         """Cleanse one decoded row by the contract and compute its features.
@@ -73,6 +89,37 @@ class Lane(msgspec.Struct, frozen=True):
         elapsed = (time.perf_counter_ns() - began) // 1000
         return Scored(value, score, elapsed, said if isinstance(said, tuple) else ())
 
+    def prepare_all(self, rows: Sequence[Any]) -> list[Sample | BluegoldError]:
+        """:meth:`prepare` for rows that wait together: a sample of each, or its refusal."""
+        cleaned = self.program.clean_all(rows)
+        gathered, flagged = [], []
+        for one in cleaned:
+            if not isinstance(one, BluegoldError):
+                gathered.append(self.program.gather(one[0], self.online))
+                flagged.append(one[1] + self.online.stale())
+        more = zip(self.program.vectors(gathered), flagged, strict=True)
+        found: list[Sample | BluegoldError] = []
+        for one in cleaned:
+            if isinstance(one, BluegoldError):
+                found.append(one)
+                continue
+            vector, flags = next(more)
+            found.append(vector if isinstance(vector, BluegoldError) else Sample(one[0], flags, vector))
+        return found
+
+    def score_all(self, samples: Sequence[Sample]) -> list[Scored]:
+        """:meth:`score` for rows that wait together, with the same bits; each took its share of the time."""
+        began = time.perf_counter_ns()
+        matrix = np.array([sample.vector for sample in samples], dtype=np.float64)
+        said = self.bundle.predictor.scores(matrix).tolist() if samples else []
+        elapsed = (time.perf_counter_ns() - began) // 1000 // max(len(samples), 1)
+        found, rule = [], self.bundle.decision
+        for sample, scores in zip(samples, said, strict=True):
+            known = tuple(scores) if isinstance(scores, list) else scores
+            value, score = rule.answer(known, str(sample.values.get(rule.group_by, "")) if rule.group_by else "")
+            found.append(Scored(value, score, elapsed, known if isinstance(known, tuple) else ()))
+        return found
+
 
 class Lanes(msgspec.Struct, frozen=True):
     """Everything that answers, as one immutable value.
@@ -85,6 +132,11 @@ class Lanes(msgspec.Struct, frozen=True):
     blue: Lane
     gold: Lane | None = None
     gold_fault: str = ""
+
+    @property
+    def shares(self) -> bool:
+        """Whether rows that wait together should be answered together."""
+        return self.blue.shares or (self.gold is not None and self.gold_listens and self.gold.shares)
 
     @property
     def gold_listens(self) -> bool:

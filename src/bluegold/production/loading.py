@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from bluegold.core.errors import WorkspaceError
 from bluegold.core.nouns import TrafficSplit
+from bluegold.core.settings import settings
+from bluegold.core.workspace import Workspace
 from bluegold.features.online import OnlineStore
 from bluegold.features.program import FeatureProgram
 from bluegold.features.row import RowProgram
+from bluegold.production.chain_guard import ChainGuard
 from bluegold.production.execution import FAULTS
+from bluegold.production.kept import Kept, Recorded
 from bluegold.production.lanes import Lane, Lanes
 from bluegold.production.operations.breaker import Breaker
 from bluegold.production.operations.guarded import GuardedReader
-from bluegold.registry.bundle import load_bundle
-from bluegold.registry.registry import Registry
+from bluegold.production.veil import Veil
+from bluegold.production.waiting import after_turn
+from bluegold.registry.bundle import Bundle, Versioned, load_bundle
+from bluegold.stores import connect
 from bluegold.stores.protocols import KeyValueStore
+from bluegold.telemetry.log import Log
 
 __all__ = ["Loader"]
 
+_LOG = Log("production")
 KEPT = 4
 """Versions kept in memory, so that going back needs no loading."""
 
@@ -25,14 +36,21 @@ class Loader:
 
     Args:
         registry: where versions are read and verified.
-        online: the key-value store of online features.
+        online: the workspace's store of online features, for versions whose plan names no other.
+        kept: where what answers is kept, for a start without registry; None to keep nothing.
+        keys: the workspace's keys; without them a version whose contract marks personal fields is not loaded.
     """
 
-    def __init__(self, registry: Registry, online: KeyValueStore) -> None:
+    def __init__(
+        self, registry: Versioned, online: KeyValueStore, kept: Kept | None = None, *, keys: Path | None = None
+    ) -> None:
+        self._keys = keys
         self._registry = registry
+        self._copies = kept
         self._online = online
-        self._breaker = Breaker("online features")
+        self.breaker = Breaker("online features")
         self._kept: dict[str, Lane] = {}
+        self._elsewhere: dict[str, KeyValueStore] = {}
 
     def lanes(self, split: TrafficSplit) -> Lanes:
         """The lanes of a split.
@@ -63,15 +81,65 @@ class Loader:
             self._kept.pop(next(iter(self._kept)))
         return lane
 
+    def note(self, split: TrafficSplit) -> None:
+        """Keep a configuration that answers now for a start without registry."""
+        if self._copies is not None:
+            try:
+                self._copies.note(split)
+            except WorkspaceError as error:
+                _LOG.error("a start without registry would go to an older configuration", because=str(error))
+
+    def safe(self) -> Lanes | None:
+        """The last safe configuration that was kept, verified; None when nothing is to be kept.
+
+        Raises:
+            BluegoldError: there is none, or it does not verify.
+        """
+        if self._copies is None:
+            return None
+        split = self._copies.safe()
+        lane = self._kept.get(split.blue) or self._lane(load_bundle(self._copies, split.blue))
+        self._kept[split.blue] = lane
+        return Lanes(split=split, blue=lane)
+
     def _load(self, ref: str) -> Lane:
-        bundle = load_bundle(self._registry, ref)
+        if self._copies is None:
+            return self._lane(load_bundle(self._registry, ref))
+        source = Recorded(self._registry.versions)
+        bundle = load_bundle(source, ref)
+        if source.version is not None:
+            try:
+                self._copies.put(source.version, source.files)
+            except WorkspaceError as error:
+                _LOG.error("a start without registry would fail", because=str(error))
+        return self._lane(bundle)
+
+    def _online_of(self, bundle: Bundle) -> KeyValueStore:
+        """Where a version's online features are: as the environment says, else its plan, else the workspace's store."""
+        url = settings().key_value_url or bundle.online
+        if "://" not in url:
+            return self._online
+        if url not in self._elsewhere:
+            self._elsewhere[url] = connect(url, "key_value", Workspace(Path()))
+        return self._elsewhere[url]
+
+    def _lane(self, bundle: Bundle) -> Lane:
         program = FeatureProgram.from_json(bundle.program_json)
-        store = OnlineStore(self._online, program)
+        store = OnlineStore(self._online_of(bundle), program)
         return Lane(
             bundle=bundle,
             program=RowProgram(program),
-            online=GuardedReader(store.reader(), self._breaker),
+            online=GuardedReader(store.reader(after_turn), self.breaker),
             store=store,
             version=bundle.ref.rpartition(":")[2],
             features=program.digest,
+            veil=Veil.of(program.contract, self._keys),
+            guard=_guard(bundle, program) if bundle.chain_guard == "refuse" else None,
         )
+
+
+def _guard(bundle: Bundle, program: FeatureProgram) -> ChainGuard:
+    """The guard of a version: what is near, its known records say; histories are not the caller's to write."""
+    past = {item.name for item in program.histories}
+    columns = [place for place, name in enumerate(program.names) if name not in past]
+    return ChainGuard([one.matrix_row() for one in bundle.canaries], columns)

@@ -46,7 +46,7 @@ _OUTCOMES = {
                 "type": "object",
                 "required": ["id", "value"],
                 "properties": {
-                    "id": {"type": "string", "pattern": "^[0-9]+-[0-9]+-[0-9]+$"},
+                    "id": {"type": "string", "pattern": "^[0-9]{1,4}-[0-9]{1,9}-[0-9]{1,15}$"},
                     "value": {"type": ["boolean", "number", "string"], "maxLength": 200},
                 },
             },
@@ -59,7 +59,7 @@ def openapi(model: str, lanes: Lanes | None) -> dict[str, Any]:
     """The document for what is served now; without a version in production the row is left open."""
     row: dict[str, Any] = lanes.blue.program.json_schema() if lanes else {"type": "object"}
     example = lanes.blue.program.example() if lanes else {}
-    many = {"type": "object", "required": ["rows"], "properties": {"rows": _rows(row)}}
+    many = {"type": "object", "required": ["rows"], "properties": {"rows": _rows(row)}, "additionalProperties": False}
     predict = {
         "operationId": "predict",
         "summary": f"One governed prediction of '{model}', or many",

@@ -1,41 +1,50 @@
 """Reading a file in pieces of bounded size, from any earlier place on: Parquet by rows, CSV by bytes.
 
-CSV fields stay text, so that the contract judges them one by one.  A block ends behind a line, never inside quotes.
-A block that polars cannot read is read line by line; lines with too many fields or broken text are refused there.
+A block of CSV ends behind a line, never inside quotes; :mod:`bluegold.production.csv_blocks` makes a frame of it.
 """
 
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import polars as pl
 
 from bluegold.core.errors import DataError
+from bluegold.production.csv_blocks import BlockReader
 
 __all__ = ["CHUNK_BYTES", "CHUNK_ROWS", "Piece", "pieces", "size_of"]
 
-CHUNK_ROWS = 98_304
-CHUNK_BYTES = 6 * 1024 * 1024
+CHUNK_ROWS = 131_072
+CHUNK_BYTES = 12 * 1024 * 1024
 LONGEST_LINE = 256 * 1024 * 1024
 _MARK = "\ufeff".encode()
 
 
 class Piece(NamedTuple):
-    """Some rows, what is wrong with how they were written, and the place behind them (rows or bytes)."""
+    """Some rows, what is wrong with how they were written, and the place behind them (rows or bytes).
+
+    ``original`` gives the rows of a mask as they were written, where ``frame`` may not hold them so.
+    """
 
     frame: pl.DataFrame
     spoiled: tuple[pl.Series, ...]
     end: int
+    original: Callable[[pl.Series], pl.DataFrame] | None = None
 
 
-def pieces(source: Path, start: int = 0) -> Iterator[Piece]:
+def pieces(source: Path, start: int = 0, numbers: Iterable[str] = ()) -> Iterator[Piece]:
     """The rows of a ``.parquet`` or ``.csv`` file from a place on that an earlier :class:`Piece` named.
 
     The same file gives the same pieces whenever and from wherever it is read.
+
+    Args:
+        source: the file.
+        start: the place.
+        numbers: columns of a CSV file that the contract holds for numbers.
 
     Raises:
         DataError: the file is missing, of another kind, or cannot be read.
@@ -46,7 +55,7 @@ def pieces(source: Path, start: int = 0) -> Iterator[Piece]:
     if not source.is_file():
         raise DataError(f"'{source}' does not exist or is no file", way_out="give the path of a Parquet or CSV file")
     try:
-        yield from _parquet(source, start) if kind == ".parquet" else _csv(source, start)
+        yield from _parquet(source, start) if kind == ".parquet" else _csv(source, start, numbers)
     except (OSError, csv.Error, pl.exceptions.PolarsError) as error:
         raise DataError(
             f"'{source}' cannot be read", why=" ".join(str(error).split())[:300], way_out="give a readable file"
@@ -75,14 +84,15 @@ def _parquet(source: Path, start: int) -> Iterator[Piece]:
         yield Piece(frame, (), start)
 
 
-def _csv(source: Path, start: int) -> Iterator[Piece]:
+def _csv(source: Path, start: int, numbers: Iterable[str]) -> Iterator[Piece]:
     with source.open("rb") as file:
         names = _header(file, source)
         if start:
             file.seek(start)
-        while block := _block(file):
-            frame, spoiled = _rows(block, names)
-            yield Piece(frame, spoiled, file.tell())
+        reader, start = BlockReader(names, numbers), file.tell()
+        for raw in _blocks(file):
+            block, start = reader.read(raw), start + len(raw)
+            yield Piece(block.frame, block.spoiled, start, block.original)
 
 
 def _header(file: BinaryIO, source: Path) -> list[str]:
@@ -96,46 +106,52 @@ def _header(file: BinaryIO, source: Path) -> list[str]:
     return names
 
 
-def _block(file: BinaryIO) -> bytes:
-    """Whole lines of about :data:`CHUNK_BYTES`; the file stands behind them."""
-    begin, size = file.tell(), CHUNK_BYTES
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    """Whole lines of about :data:`CHUNK_BYTES`, through one buffer: what is left of a block begins the next."""
+    room = bytearray(CHUNK_BYTES)
+    held = 0
     while True:
-        raw = file.read(size)
-        if len(raw) < size:
-            return raw
-        end = _last_end(raw)
+        with memoryview(room) as view:
+            read = _filled(file, view[held:])
+        held += read
+        whole = held < len(room)  # the file ends here
+        end = held if whole else _last_end(room)
         if end:
-            file.seek(begin + end)
-            return raw[:end]
-        if size >= LONGEST_LINE:
-            raise DataError(f"no line ends within {size >> 20} MB", why="a quote may be open", way_out="close it")
-        file.seek(begin)
-        size *= 4
+            with memoryview(room) as view:
+                yield bytes(view[:end])
+        elif not whole:
+            if len(room) >= LONGEST_LINE:
+                raise DataError(
+                    f"no line ends within {len(room) >> 20} MB", why="a quote may be open", way_out="close it"
+                )
+            room += bytes(3 * len(room))
+            continue
+        if whole:
+            return
+        left = room[end:]
+        if len(room) > CHUNK_BYTES:  # the next block must not depend on this one's length
+            file.seek(-len(left), os.SEEK_CUR)
+            room, left = bytearray(CHUNK_BYTES), bytearray()
+        room[: len(left)], held = left, len(left)
 
 
-def _last_end(raw: bytes) -> int:
+def _filled(file: BinaryIO, view: memoryview) -> int:
+    """Fill the buffer from the file; how many bytes there were."""
+    read = 0
+    while read < len(view):
+        got = file.readinto(view[read:])  # type: ignore[attr-defined] # files that were opened buffered have it
+        if not got:
+            break
+        read += got
+    return read
+
+
+def _last_end(raw: bytearray) -> int:
     """Where the last line ends that no quote is open in; 0 when there is none."""
-    quotes = raw.count(b'"')
     end = raw.rfind(b"\n") + 1
+    if b'"' not in raw:
+        return end
+    quotes = raw.count(b'"')
     while end and (quotes - raw.count(b'"', end)) % 2:
         end = raw.rfind(b"\n", 0, end - 1) + 1
     return end
-
-
-def _rows(block: bytes, names: list[str]) -> tuple[pl.DataFrame, tuple[pl.Series, ...]]:
-    schema = dict.fromkeys(names, pl.String())
-    try:
-        return pl.read_csv(block, has_header=False, schema=schema, raise_if_empty=False), ()
-    except pl.exceptions.PolarsError:
-        return _line_by_line(block, names)
-
-
-def _line_by_line(block: bytes, names: list[str]) -> tuple[pl.DataFrame, tuple[pl.Series, ...]]:
-    rows, long, broken = [], [], []
-    for fields in csv.reader(io.StringIO(block.decode("utf-8", "replace"), newline="")):
-        row: list[str | None] = [field or None for field in fields[: len(names)]]
-        rows.append(row + [None] * (len(names) - len(row)))
-        long.append(len(fields) > len(names))
-        broken.append(any("\ufffd" in field for field in fields))
-    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String()), orient="row")
-    return frame, (pl.Series("row:fields", long, dtype=pl.Boolean), pl.Series("row:text", broken, dtype=pl.Boolean))

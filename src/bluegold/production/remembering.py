@@ -19,8 +19,8 @@ __all__ = ["Memory"]
 
 _LOG = Log("production")
 _MOST = 100_000
-_BATCH = 500
-_GATHER_S = 0.01
+_BATCH = 2_000
+_GATHER_S = 0.025
 
 
 class _Event(NamedTuple):

@@ -16,6 +16,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -159,7 +160,9 @@ class _Consumer:
             self._kept.sink, self._kept.sink_name = self._sink.tell(), _name(self._sink)
         poison = [(event, reply) for event, reply in zip(events, replies, strict=True) if reply.status != 200]
         if poison and self._dead is not None:
-            self._kept.dead = _append(self._dead, [_letter(self._source.name, *one) for one in poison])
+            lanes = self._desk.lanes
+            hide = None if lanes.blue.veil is None else partial(lanes.blue.veil.hidden, model=lanes.split.model)
+            self._kept.dead = _append(self._dead, [_letter(self._source.name, *one, hide) for one in poison])
         self._lines += len(replies)
         self._refused += len(poison)
         self._kept.offset = events[-1].offset
@@ -241,11 +244,12 @@ def _append(path: Path, letters: list[DeadLetter]) -> int:
         return file.tell()
 
 
-def _letter(name: str, event: Event, reply: Reply) -> DeadLetter:
+def _letter(name: str, event: Event, reply: Reply, hide: Callable[[bytes], str] | None) -> DeadLetter:
+    """A refused event; its body is sealed where the contract marks personal fields."""
     return DeadLetter(
         id=f"{name}:{event.offset}",
         at=microseconds(),
         status=reply.status,
         reason=str(msgspec.json.decode(reply.body).get("detail", "")),
-        body=event.body.decode("utf-8", "replace")[:100_000],
+        body=hide(event.body) if hide else event.body.decode("utf-8", "replace")[:100_000],
     )

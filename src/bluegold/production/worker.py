@@ -27,28 +27,36 @@ from bluegold.production.desk import Desk
 from bluegold.production.following import Follower, Waiting
 from bluegold.production.gatekeeper import Gatekeeper
 from bluegold.production.http1.server import HttpServer
+from bluegold.production.kept import Kept
 from bluegold.production.loading import Loader
-from bluegold.production.messages import Reply, as_json
+from bluegold.production.messages import Reply, as_json, problem
 from bluegold.production.operations.board import Board, Cell, State
 from bluegold.production.operations.breaker import Breaker, LastKnown
 from bluegold.production.operations.handover import hand_over
 from bluegold.production.operations.health import metrics, rollout, shown
 from bluegold.production.operations.pulse import followed, parent, pulse
 from bluegold.production.operations.standing_by import stand_by
-from bluegold.production.operations.watchdog import Watchdog
+from bluegold.production.operations.watchdog import watched
+from bluegold.production.reaching import Reached
 from bluegold.production.remembering import Memory
 from bluegold.production.results.decision_log import DecisionLog, DecisionReader
+from bluegold.production.tls import ServerTls
 from bluegold.production.worker_config import WorkerConfig
 from bluegold.registry.registry import Registry
 from bluegold.security.identities import Identities
+from bluegold.security.memory import close_memory
+from bluegold.security.sealing import KeyRing
 from bluegold.stores.key_value_lmdb import KeyValueLmdb
 from bluegold.telemetry.log import Log, configure
 
 __all__ = ["main", "serve", "views"]
 
 DRAIN_S = 8.0
-SWITCH_S = 0.0002
-"""The log's flusher needs the interpreter for moments; 5 ms would be a long wait."""
+SWITCH_S = 0.001
+"""The log's flusher needs the interpreter for moments: 5 ms would be a long wait, below 1 ms switches cost more."""
+
+COLLECT = (20_000, 20, 50)
+"""When to look for cycles: requests leave hardly any, so looking at every 700th new object is work for nothing."""
 
 
 def serve(config: WorkerConfig) -> None:
@@ -57,32 +65,35 @@ def serve(config: WorkerConfig) -> None:
     Raises:
         BluegoldError: the workspace, the board or the registry cannot be used.
     """
+    close_memory()
     space = Workspace(config.workspace)
     board = Board(config.board)
     waiting = Waiting(board.standby() if config.standby else board.slot(config.worker))
     waiting.slot.begin(os.getpid())
-    registry = Registry.open(space, actor="automatic:serving")
+    reached = Reached(space, "automatic:serving", patient=bool(config.pin))
     # Online features can be rebuilt from history and decisions, so writing them waits for no disk.
     online = KeyValueLmdb(space.online, durable=False)
     memory = Memory()
-    follower = Follower(waiting, _split_source(config, registry), Loader(registry, online).lanes)
+    kept = None if config.pin else Kept(space, config.model)
+    follower = Follower(waiting, _split_source(config, reached), Loader(reached, online, kept, keys=space.keys))
     follower.look()
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()
+    gc.set_threshold(*COLLECT)
     follower.start()
     memory.start()
     try:
         seated = stand_by(config, board)
         if seated is not None:
-            _work(seated, board, registry, follower, memory)
+            _work(seated, board, reached, follower, memory)
     finally:
         follower.stop()
         memory.stop()
         online.close()
-        registry.close()
+        reached.close()
 
 
-def _work(config: WorkerConfig, board: Board, registry: Registry, follower: Follower, memory: Memory) -> None:
+def _work(config: WorkerConfig, board: Board, reached: Reached, follower: Follower, memory: Memory) -> None:
     import uvloop
 
     number = config.log if config.log >= 0 else config.worker
@@ -94,23 +105,27 @@ def _work(config: WorkerConfig, board: Board, registry: Registry, follower: Foll
     log = DecisionLog(config.decisions, number)
     desk = Desk(config.model, log, DecisionReader(config.decisions), slot, token, observe)
     desk.behind_edge = bool(config.edge)
+    desk.ring = KeyRing(Workspace(config.workspace).keys)
     desk.gate = None if config.pin else Gatekeeper(Identities.open(Workspace(config.workspace)))
     follower.move(desk)
     try:
-        uvloop.run(_run(App(desk, views(board, registry, config.model)), config, desk, board))
+        first = follower.split
+        uvloop.run(_run(App(desk, views(board, lambda: reached.registry, config.model, first)), config, desk, board))
     finally:
         log.close()
         desk.slot[Cell.STATE] = State.ABSENT
 
 
 async def _run(application: App, config: WorkerConfig, desk: Desk, board: Board) -> None:
-    server = HttpServer(application, socket.socket(fileno=config.fd))
+    tls = ServerTls(config.tls, Workspace(config.workspace).keys) if config.tls else None
+    server = HttpServer(application, socket.socket(fileno=config.fd), tls)
     loop = asyncio.get_running_loop()
     ended, leaving = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     loop.add_signal_handler(signal.SIGUSR1, leaving.set)
-    beating = asyncio.create_task(pulse(desk, parent() if config.pin else followed(board), ended))
+    led = parent() if config.pin else followed(board)
+    beating = asyncio.create_task(pulse(desk, led, ended, lambda: len(server.connections)))
     serving = asyncio.create_task(server.serve())
     desk.slot.beat()
     desk.slot[Cell.READY_NS] = time.monotonic_ns()
@@ -125,26 +140,41 @@ async def _run(application: App, config: WorkerConfig, desk: Desk, board: Board)
     beating.cancel()
 
 
-def _split_source(config: WorkerConfig, registry: Registry) -> Callable[[], TrafficSplit | None]:
+def _split_source(config: WorkerConfig, reached: Reached) -> Callable[[], TrafficSplit | None]:
     if not config.pin:
-        watchdog = Watchdog(registry, config.model)
-        return lambda: watchdog.seen(registry.traffic.current(config.model))
-    pinned = TrafficSplit(model=config.model, revision=0, blue=registry.versions.get(config.pin).ref)
+        return watched(reached, config.model)
+    pinned = TrafficSplit(model=config.model, revision=0, blue=reached.registry.versions.get(config.pin).ref)
     return lambda: pinned
 
 
-def views(board: Board, registry: Registry, model: str) -> dict[str, View]:
-    """What can be looked at: health, rollout and metrics of the whole server."""
-    traffic = LastKnown(lambda: registry.traffic.current(model), None, Breaker("registry"))
+def views(
+    board: Board, registry: Callable[[], Registry], model: str, first: TrafficSplit | None = None
+) -> dict[str, View]:
+    """What can be looked at: health, rollout and metrics of the whole server; no look waits long for the registry.
+
+    Args:
+        board: the server's board.
+        registry: gives the registry, or raises while it does not answer.
+        model: the model.
+        first: the split that answers before any could be read.
+    """
+    traffic = LastKnown(lambda: registry().traffic.current(model), first, Breaker("registry"))
+    release = LastKnown(lambda: rollout(board, registry(), model), None, Breaker("releases"))
 
     def show_health() -> Reply:
         split, unread = traffic.get()
         found = shown(board, model, split, unread)
         return as_json(found, 503 if found.status == "down" else 200)
 
+    def show_rollout() -> Reply:
+        found, unread = release.get()
+        if found is None:
+            return problem(503, f"the registry does not answer: {unread}", headers=(("retry-after", "5"),))
+        return as_json(msgspec.structs.replace(found, unread=unread))
+
     return {
         "/v1/health": show_health,
-        "/v1/rollout": lambda: as_json(rollout(board, registry, model)),
+        "/v1/rollout": show_rollout,
         "/metrics": lambda: Reply(200, metrics(board), "text/plain; version=0.0.4; charset=utf-8"),
     }
 
@@ -157,6 +187,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", required=True)
     for name in ("worker", "fd", "log"):
         parser.add_argument(f"--{name}", type=int, default=-1)
+    for name in ("tls_cert", "tls_key", "client_ca"):
+        parser.add_argument(f"--{name}", default="")
     for name in ("standby", "edge"):
         parser.add_argument(f"--{name}", type=int, default=0)
     parser.add_argument("--pin", default="")

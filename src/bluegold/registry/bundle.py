@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from bluegold.core.errors import IntegrityError, RegistryError
+from bluegold.core.nouns import ModelVersion
 from bluegold.registry.predictors import FAMILIES, Predictor, Score, load_predictor
+from bluegold.registry.predictors.calibrated import CalibratedPredictor, Calibration
 from bluegold.registry.rule import DecisionRule
 from bluegold.security.artefact_scan import scan
 
-if TYPE_CHECKING:
-    from bluegold.registry.registry import Registry
-
-__all__ = ["Bundle", "CanaryRecord", "DecisionFile", "DecisionRule", "load_bundle"]
+__all__ = ["Bundle", "CanaryRecord", "DecisionFile", "DecisionRule", "Versioned", "Versions", "load_bundle"]
 
 T = TypeVar("T")
 
@@ -41,8 +40,8 @@ class CanaryRecord(msgspec.Struct, frozen=True, kw_only=True):
         return [math.nan if value is None else value for value in self.vector]
 
 
-class DecisionFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The artefact ``decision.json``: the family of the model and how its scores become decisions.
+class DecisionFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The artefact ``decision.json``: the family of the model, how its scores are calibrated and become decisions.
 
     Example:
         >>> file = DecisionFile(family="logistic", rule=DecisionRule(threshold=0.4))
@@ -52,6 +51,7 @@ class DecisionFile(msgspec.Struct, frozen=True, kw_only=True):
 
     family: str
     rule: DecisionRule
+    calibration: Calibration | None = None
 
     def dump(self) -> bytes:
         """The artefact's content."""
@@ -64,7 +64,11 @@ class DecisionFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """What serving loads: predictor, feature program (as its JSON), decision rule, known answers, feature names."""
+    """What serving loads: predictor, feature program (as its JSON), decision rule, known answers, feature names.
+
+    ``online`` is the address of its online features; empty for the workspace's own store.  ``chain_guard`` says what
+    is done with chains of near-repeated queries.
+    """
 
     ref: str
     digest: str
@@ -73,13 +77,46 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     decision: DecisionRule
     canaries: tuple[CanaryRecord, ...]
     names: tuple[str, ...]
+    online: str = ""
+    chain_guard: str = "off"
+
+
+class Versions(Protocol):
+    """Gives versions and their artefacts, verified."""
+
+    def verified(self, ref: str) -> ModelVersion:
+        """The version, after its digest and signature were verified."""
+
+    def artefact(self, ref: str, name: str) -> bytes:
+        """The content of one artefact, verified."""
+
+
+class Versioned(Protocol):
+    """What holds versions, such as the registry."""
+
+    @property
+    def versions(self) -> Versions:
+        """The versions."""
+
+
+class _Stores(msgspec.Struct, frozen=True):
+    online: str = ""
+
+
+class _Security(msgspec.Struct, frozen=True):
+    chain_guard: str = "off"
+
+
+class _Plan(msgspec.Struct):
+    stores: _Stores = _Stores()
+    security: _Security = _Security()
 
 
 class _Program(msgspec.Struct):
     names: tuple[str, ...] = ()
 
 
-def load_bundle(registry: Registry, ref: str) -> Bundle:
+def load_bundle(registry: Versioned, ref: str) -> Bundle:
     """Verify signature, digests and formats of a version, then load it.
 
     Args:
@@ -102,6 +139,8 @@ def load_bundle(registry: Registry, ref: str) -> Bundle:
             f"{version.ref} cannot be served", why=f"no predictor of family '{decision.family}'", subject=version.ref
         )
     predictor = load_predictor(decision.family, files.read(FAMILIES[decision.family][0]))
+    if decision.calibration is not None:
+        predictor = CalibratedPredictor(predictor, decision.calibration)
     if names and len(names) != predictor.width:
         raise RegistryError(
             f"{version.ref} cannot be served",
@@ -109,6 +148,7 @@ def load_bundle(registry: Registry, ref: str) -> Bundle:
             subject=version.ref,
         )
     _known_answers(version.ref, predictor, canaries)
+    plan = files.decoded("plan.json", _Plan) if "plan.json" in version.artefacts else _Plan()
     return Bundle(
         ref=version.ref,
         digest=version.digest,
@@ -117,13 +157,15 @@ def load_bundle(registry: Registry, ref: str) -> Bundle:
         decision=decision.rule,
         canaries=canaries,
         names=names,
+        online=plan.stores.online,
+        chain_guard=plan.security.chain_guard,
     )
 
 
 class _Files:
     """Reads artefacts of one version: digest verified, content scanned."""
 
-    def __init__(self, registry: Registry, ref: str) -> None:
+    def __init__(self, registry: Versioned, ref: str) -> None:
         self._registry = registry
         self._ref = ref
 

@@ -18,11 +18,12 @@ from bluegold.registry.search import Search, search_in
 from bluegold.registry.tables import STAGES, VERSIONS, metrics_table
 from bluegold.security.access import Access
 from bluegold.security.artefact_scan import scan
+from bluegold.security.signing import Verifier
 from bluegold.stores.graph_relational import GraphRelational
 from bluegold.stores.protocols import Edge, ObjectStore
 from bluegold.telemetry.chain import canonical
 
-__all__ = ["Versions", "version_digest", "version_of"]
+__all__ = ["Versions", "authentic", "version_digest", "version_of"]
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -42,6 +43,31 @@ def version_digest(model: str, artefacts: Mapping[str, str], lineage: Lineage) -
         raise RegistryError(
             f"the lineage of '{model}' cannot be kept", why=str(error), way_out="use text and numbers only"
         ) from error
+
+
+def authentic(version: ModelVersion, verifier: Verifier) -> ModelVersion:
+    """The version itself, once its digest and signature were verified (artefact bytes are not read).
+
+    Raises:
+        IntegrityError: the version or its signature was changed.
+    """
+    if version_digest(version.model, version.artefacts, version.lineage) != version.digest:
+        raise IntegrityError(
+            f"version {version.ref} was changed",
+            why="its artefact list or lineage does not have the digest it was registered with",
+            way_out="run 'bluegold audit verify' and restore the registry from a backup",
+            subject=version.ref,
+        )
+    try:
+        verifier.verify(version.digest.encode(), version.signature)
+    except IntegrityError as error:
+        raise IntegrityError(
+            f"version {version.ref} is not signed by this installation",
+            why="its digest and its signature do not belong together",
+            way_out="register it again here, or restore the registry and its keys from a backup",
+            subject=version.ref,
+        ) from error
+    return version
 
 
 def version_of(row: Row[Any]) -> ModelVersion:
@@ -190,24 +216,7 @@ class Versions:
             UnknownVersion: there is no such version.
             IntegrityError: the row or its signature was changed.
         """
-        version = self.get(ref)
-        if version_digest(version.model, version.artefacts, version.lineage) != version.digest:
-            raise IntegrityError(
-                f"version {version.ref} was changed",
-                why="its artefact list or lineage does not have the digest it was registered with",
-                way_out="run 'bluegold audit verify' and restore the registry from a backup",
-                subject=version.ref,
-            )
-        try:
-            self._audit.signer.verifier.verify(version.digest.encode(), version.signature)
-        except IntegrityError as error:
-            raise IntegrityError(
-                f"version {version.ref} is not signed by this installation",
-                why="its digest and its signature do not belong together",
-                way_out="register it again here, or restore the registry and its keys from a backup",
-                subject=version.ref,
-            ) from error
-        return version
+        return authentic(self.get(ref), self._audit.signer.verifier)
 
     def _read(self, version: ModelVersion, name: str) -> bytes:
         if name not in version.artefacts:

@@ -16,7 +16,7 @@ from bluegold.core.plan import Override, Plan
 
 __all__ = ["CATEGORIES", "Grade", "catalog", "category", "judge", "requirement"]
 
-Grade = Literal["objective", "threshold", "missed", "needs instrumentation"]
+Grade = Literal["objective", "threshold", "missed", "needs instrumentation", "not applicable"]
 
 SHOWN = 4  # near matches in an error message
 
@@ -140,6 +140,8 @@ def judge(row: Requirement, value: Evidence | float | bool | None) -> Grade:
         ('threshold', 'objective', 'objective')
     """
     if isinstance(value, Evidence):
+        if value.verdict == "not applicable":
+            return "not applicable"
         value = value.value
     if value is None or value != value:  # noqa: PLR0124 - a NaN is a failed measurement, not a number
         return "needs instrumentation"

@@ -25,7 +25,7 @@ def checklist(requirements: tuple[Requirement, ...], ledger: Ledger) -> tuple[Ro
         >>> from pathlib import Path
         >>> from bluegold.requirements.catalog import catalog
         >>> totals(checklist(catalog(), Ledger(Path("nowhere"))))
-        {'objective': 0, 'threshold': 0, 'missed': 0, 'needs instrumentation': 35}
+        {'objective': 0, 'threshold': 0, 'missed': 0, 'needs instrumentation': 35, 'not applicable': 0}
     """
     latest = ledger.latest()
     rows = []
@@ -47,7 +47,7 @@ def checklist(requirements: tuple[Requirement, ...], ledger: Ledger) -> tuple[Ro
 
 def totals(rows: tuple[Row, ...], of: str = "") -> dict[Grade, int]:
     """How many requirements have each verdict, in all or in one category (AP, NF, SEC, CP)."""
-    grades: tuple[Grade, ...] = ("objective", "threshold", "missed", "needs instrumentation")
+    grades: tuple[Grade, ...] = ("objective", "threshold", "missed", "needs instrumentation", "not applicable")
     chosen = [row for row in rows if not of or category(row.requirement.id) == of]
     return {grade: sum(row.verdict == grade for row in chosen) for grade in grades}
 

@@ -19,6 +19,7 @@ __all__ = ["KeyValueLmdb"]
 #: Address space reserved for the file; the file itself grows with its content.
 MAP_BYTES = 16 * 1024**3
 _LONGEST_KEY = 511
+_ABOVE_ALL = b"\xff" * (_LONGEST_KEY + 1)
 
 # LMDB allows one open environment per file and process, so stores on one folder share it: (process, folder) ->
 # [environment, number of stores].
@@ -235,6 +236,20 @@ class _Snapshot:
             return None
         pair: tuple[bytes, bytes] = cursor.item()
         return pair if pair[0].startswith(prefix) else None
+
+    def around(self, key: bytes) -> tuple[tuple[bytes, bytes] | None, bytes]:
+        """The last pair whose key is not above ``key``, and a key below which that stays true."""
+        cursor = self._cursor
+        if not cursor.set_range(key):
+            return (cursor.item() if cursor.last() else None), _ABOVE_ALL
+        following: bytes = cursor.key()
+        if following == key:
+            return cursor.item(), key + b"\0"
+        return (cursor.item() if cursor.prev() else None), following
+
+    def version(self) -> int:
+        """The number of the transaction that wrote this state, counted over all processes."""
+        return int(self._transaction.id())
 
     def between(self, start: bytes, end: bytes) -> list[tuple[bytes, bytes]]:
         """Pairs with ``start <= key < end``, ascending."""

@@ -103,8 +103,14 @@ class KeyValueSnapshot(Protocol):
     def floor(self, key: bytes, prefix: bytes = b"") -> tuple[bytes, bytes] | None:
         """The last pair whose key is not above ``key`` and starts with ``prefix``."""
 
+    def around(self, key: bytes) -> tuple[tuple[bytes, bytes] | None, bytes]:
+        """The last pair whose key is not above ``key``, and a key below which that stays true."""
+
     def between(self, start: bytes, end: bytes) -> list[tuple[bytes, bytes]]:
         """Pairs with ``start <= key < end``, ascending."""
+
+    def version(self) -> int | None:
+        """A number that is the same for equal states only; None when the store cannot tell."""
 
 
 @runtime_checkable

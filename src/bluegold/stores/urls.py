@@ -48,6 +48,12 @@ def _lmdb(url: str, workspace: Workspace) -> Store:
     return KeyValueLmdb(Path(url.partition("://")[2]) if "://" in url else workspace.online)
 
 
+def _redis(url: str, _: Workspace) -> Store:
+    from bluegold.stores.key_value_redis import KeyValueRedis
+
+    return KeyValueRedis(url)
+
+
 def _graph(url: str, workspace: Workspace) -> Store:
     from bluegold.stores.graph_relational import GraphRelational
 
@@ -67,7 +73,7 @@ def _exact(url: str, workspace: Workspace) -> Store:
 ADAPTERS: dict[Kind, dict[str, Callable[[str, Workspace], Store]]] = {
     "relational": {"sqlite": _sqlite, "postgresql": _postgresql},
     "object": {"files": _files},
-    "key_value": {"lmdb": _lmdb},
+    "key_value": {"lmdb": _lmdb, "redis": _redis, "rediss": _redis, "unix": _redis},
     "graph": {"relational": _graph, "sqlite": _graph, "postgresql": _graph},
     "vector": {"exact": _exact},
 }
@@ -89,7 +95,7 @@ def connect(url: str, kind: Kind, workspace: Workspace) -> Store:
     Args:
         url: a short name (``sqlite``, ``files``, ``lmdb``, ``relational``, ``exact``: the store inside the
             workspace) or a URL (``sqlite:///file.db``, ``postgresql://...``, ``files:///folder``,
-            ``lmdb:///folder``, ``exact:///folder``).
+            ``lmdb:///folder``, ``redis://host:port/db``, ``exact:///folder``).
         kind: which protocol is wanted.
         workspace: where the embedded stores live.
 

@@ -121,3 +121,31 @@ def test_guests_bring_detectors(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("[acme]\nimport = 1")
     with pytest.raises(DefinitionError, match=r"mine\.toml"):
         read_detectors(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("technology", "line"),
+    [("pytorch", 7), ("lightgbm", 9), ("pytorch-lightning", 10), ("scikit-learn", 3), ("redis", 17)],
+)
+def test_a_package_is_cited_where_it_is_asked_for_and_not_where_its_name_stands(
+    look: Look, technology: str, line: int
+) -> None:
+    text = """[project]
+name = "lightgbm-shelf"
+dependencies = ["scikit-learn"]
+
+[project.optional-dependencies]
+torch = [
+  "torch>=2.2",
+]
+boosting = ["lightgbm>=4; python_version > '3.9'"]
+dev = ["lightning>=2"]
+
+[project.scripts]
+lightning = "shelf.cli:main"
+redis = "shelf.cli:redis"
+
+[tool.poetry.dependencies]
+redis = "^5"
+"""
+    assert [(use, at) for use, at, _ in places(look({"pyproject.toml": text}), technology)] == [("declared", line)]

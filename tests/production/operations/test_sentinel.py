@@ -52,7 +52,7 @@ def test_a_wrong_known_answer_takes_the_traffic_back_without_any_traffic(
     with Supervisor(world.workspace, "parcels", 0, 1, "127.0.0.1", "--alone") as endpoint:
         board = Board(Path(endpoint.board))
         config = SentinelConfig(workspace=world.workspace.root, endpoint=endpoint, every=0.1)
-        sentinel = Sentinel(config, world.registry, board, Alerts(run / "alerts.jsonl", url))
+        sentinel = Sentinel(config, lambda: world.registry, board, Alerts(run / "alerts.jsonl", url))
         split = world.split(gold="parcels:v2", mode="canary", gold_share=0.5)
         assert board.wait_applied(split.revision)
         for _ in range(2):

@@ -60,7 +60,7 @@ def check(candidate: Candidate) -> GateReport:
             verdict="pass" if rows >= _LEAST_ROWS else "hold",
         )
     )
-    measures += _by_criterion(found)
+    measures += _calibration(found) + _by_criterion(found)
     measures.append(_second_check(found))
     return report(NAME, candidate.ref, measures, started)
 
@@ -105,6 +105,20 @@ def _note(found: dict[str, Any], name: str) -> str:
         fairness = _details(found, "fairness")
         return f"{fairness.get('criterion', '')} {fairness.get('note', '')}".strip().replace("_", " ")
     return ""
+
+
+def _calibration(found: dict[str, Any]) -> list[Measure]:
+    """What the version's calibration did to the hold-out, which had no part in it."""
+    one = _details(found, "holdout").get("calibration") or {}
+    return [
+        shown(
+            f"{name.replace('_', ' ')} before calibration",
+            _number(one[name].get("before")),
+            note=f"{one.get('method', '')} on the validation rows; {_number(one[name].get('after'))} after it",
+        )
+        for name in ("calibration_error", "log_loss")
+        if isinstance(one.get(name), dict)
+    ]
 
 
 def _by_criterion(found: dict[str, Any]) -> list[Measure]:

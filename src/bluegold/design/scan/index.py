@@ -14,6 +14,8 @@ from bluegold.design.scan.words import Vocabulary
 __all__ = ["Index"]
 
 Rows = tuple[Detector, ...]
+#: a client library that carries the version of its service in its name is the same library
+_VERSIONED = re.compile(r"(google\.cloud\.\w+?)_v\d\w*")
 _FALLBACK = re.compile(r"\$\{\w{1,80}:?-([^}]{0,200})\}")
 
 
@@ -88,7 +90,7 @@ class Index:
         self.modules = self._imports.heads | {name.split(".")[0] for name in self._calls if name[0] != "."}
         self.methods = frozenset(name[1:] for name in self._calls if name[0] == ".")
         self._finders: dict[Channel, Callable[[Signal], Rows]] = {
-            "import": lambda signal: self._imports.find(signal.value),
+            "import": lambda signal: self._imports.find(_VERSIONED.sub(r"\1", signal.value)),
             "foreign": lambda signal: self._foreign.find(signal.value),
             "call": self._call,
             "setting": self._setting,
@@ -105,7 +107,7 @@ class Index:
         return table.find(signal.value) if table else ()
 
     def _call(self, signal: Signal) -> Rows:
-        name = signal.value
+        name = _VERSIONED.sub(r"\1", signal.value)
         found = list(self._imports.find(name)) if name[0] != "." else []
         for candidate in _call_names(name):
             for sign, row in self._calls.get(candidate, ()):

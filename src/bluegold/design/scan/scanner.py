@@ -92,7 +92,7 @@ def survey(path: Path, *, limits: Limits | None = None, detectors: Iterable[Dete
             read += file is not None
             signals = _signals(file, context, layouts) if file else layouts.names_only(entry.path)
             found.extend(_findings(signals, entry.path, scope, context.detectors))
-    found = _without_examples(_without_neighbours(found))
+    found = _without_examples(_without_strangers(_without_neighbours(found)))
     found.sort(key=lambda item: (item.path, item.line, item.technology, item.kind, item.evidence, item.scope))
     if len(found) > bounds.max_findings:
         skipped["over the finding limit"] += len(found) - bounds.max_findings
@@ -180,6 +180,19 @@ def _without_neighbours(found: list[Finding]) -> list[Finding]:
     """An import that a module beside it may answer to counts only where something else shows the library too."""
     shown = {item.technology for item in found if item.usage != "mentioned" and not item.detail.endswith(BESIDE)}
     return [item for item in found if not item.detail.endswith(BESIDE) or item.technology in shown]
+
+
+def _without_strangers(found: list[Finding]) -> list[Finding]:
+    """A registry's method called on something unknown counts only where another sign shows that technology."""
+    known = {item.technology for item in found if item.usage != "mentioned" and not item.detail.startswith("call .")}
+    libraries = {row.technology for row in built_in() if row.imports}
+    return [
+        item
+        for item in found
+        if not (item.kind == "registry" and item.detail.startswith("call ."))
+        or item.technology in known
+        or item.technology not in libraries
+    ]
 
 
 def _without_examples(found: list[Finding]) -> list[Finding]:

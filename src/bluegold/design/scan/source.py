@@ -8,9 +8,13 @@ import re
 
 from bluegold.design.scan.signals import Scope
 
-__all__ = ["SourceFile", "decode", "scope_of"]
+__all__ = ["SourceFile", "becomes", "decode", "scope_of"]
 
 LONGEST_LINE = 4000
+_ENDINGS = ("j2", "jinja", "jinja2", "tmpl", "tpl", "tftpl", "mustache")
+_TEMPLATE = re.compile(
+    r"(?i)(.+\.\w+|.*(?:dockerfile|makefile|jenkinsfile|pipfile)[^/]*)\.(?:j2|jinja2?|tmpl|tpl|tftpl|mustache)"
+)
 
 _VENDORED = frozenset(
     [
@@ -40,6 +44,10 @@ _EXAMPLES = frozenset(
     ]
 )
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+#: a package of tests named after what it tests; an A/B test is none
+_TEST_FOLDER = re.compile(r"(?!ab[_-])\w[\w-]*[_-]tests")
+_QUOTED = re.compile(r"""(["'])([^"']{1,300})\1""")
+_KEY = re.compile(r"""\s{0,40}["']?([A-Za-z0-9][\w.-]{0,100})["']?\s{0,40}=""")
 _TEST_CODE = re.compile(
     r"^[ \t]{0,40}(?:(?:async )?def (?:test|pytest_)|class \w{0,80}Test|(?:import|from) (?:pytest|unittest)\b)",
     re.MULTILINE,
@@ -78,6 +86,28 @@ class SourceFile:
                     first.setdefault(word, number)
         return first
 
+    @functools.cached_property
+    def quoted(self) -> dict[str, int]:
+        """Quoted texts that are not commented out -> the first line that holds them."""
+        first: dict[str, int] = {}
+        for number, line in enumerate(self.lines, 1):
+            if not line.lstrip().startswith("#"):
+                for _, text in _QUOTED.findall(line):
+                    first.setdefault(text, number)
+        return first
+
+    @functools.cached_property
+    def keyed(self) -> dict[str, int]:
+        """Keys of TOML tables of packages -> their line."""
+        first: dict[str, int] = {}
+        inside = False
+        for number, line in enumerate(self.lines, 1):
+            if line.startswith("["):
+                inside = "dependencies" in line or "packages" in line
+            elif inside and (found := _KEY.match(line)):
+                first.setdefault(found[1], number)
+        return first
+
     def live_lines(self) -> list[str]:
         """The lines that are neither empty nor a comment."""
         return [line for line in self.lines if line.strip() and not line.lstrip().startswith(("#", "//", ";", "--"))]
@@ -85,6 +115,17 @@ class SourceFile:
     def line_of(self, offset: int) -> int:
         """The line number, from 1, of a position in the text."""
         return self.text.count("\n", 0, offset) + 1
+
+
+def becomes(path: str) -> str:
+    """The name of a file once it is filled in: a template is read as what it becomes.
+
+    Example:
+        >>> becomes("infra/main.tf.j2"), becomes("Dockerfile.tmpl"), becomes("page.j2")
+        ('infra/main.tf', 'Dockerfile', 'page.j2')
+    """
+    found = _TEMPLATE.fullmatch(path) if path.endswith(_ENDINGS) else None
+    return found[1] if found else path
 
 
 def decode(data: bytes) -> str | None:
@@ -123,6 +164,7 @@ def scope_of(path: str, vendored: frozenset[str] = frozenset(), text: str | None
     if (
         name == "conftest.py"
         or _TESTS.intersection(folders)
+        or any(_TEST_FOLDER.fullmatch(folder) for folder in folders)
         or (_TEST_FILE.fullmatch(name) and (text is None or _TEST_CODE.search(text)))
     ):
         return "test"

@@ -19,8 +19,8 @@ def write(brief: Brief) -> Section:
             text=say(
                 "Each requirement has a threshold that must be met and an objective to aim for; both are shown, they "
                 "are not the same. A verdict rests on a probe that measured the running system. Requirements that "
-                "hold or do not are attacked, not asserted. What no probe measures here says so and never counts as "
-                "met."
+                "hold or do not are attacked, not asserted. What could not be measured here, or does not apply, says "
+                "so and never counts as met."
             )
             + " "
             + brief.cites.cite(
@@ -57,9 +57,9 @@ def totals_table(brief: Brief) -> Table:
     rows.append(("**All**", *(str(number) for number in count.values()), str(sum(count.values()))))
     return Table(
         caption="Verdicts by category",
-        head=("Category", "Objective", "Threshold", "Missed", "Needs instrumentation", "All"),
+        head=("Category", "Objective", "Threshold", "Missed", "Needs instrumentation", "Not applicable", "All"),
         rows=tuple(rows),
-        numeric=(1, 2, 3, 4, 5),
+        numeric=(1, 2, 3, 4, 5, 6),
     )
 
 

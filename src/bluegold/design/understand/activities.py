@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import translate
 from importlib.resources import files
 from typing import Literal
@@ -14,7 +14,7 @@ import msgspec
 
 from bluegold.core.nouns import Finding
 from bluegold.design.understand.code import Call, Module
-from bluegold.design.understand.shapes import columns
+from bluegold.design.understand.imports import index_of, local_module
 
 __all__ = ["Activity", "Place", "activities", "relevant", "roles_of", "titles"]
 
@@ -78,10 +78,11 @@ def _table() -> _Table:
 
 @functools.cache
 def relevant() -> re.Pattern[str]:
-    """What a file must import before any of its calls can show anything."""
+    """What a file must import, or ask of a model, before any of its calls can show anything."""
     heads = {one.partition(".")[0] for row in _table().activity for one in (*row.calls, *row.decorators)}
     names = sorted(head for head in heads | {*_table().framework} | _WEB if head.isidentifier())
-    return re.compile(rf"(?m)^[ \t]*(?:import|from)[ \t]+(?:[\w., ]*,[ \t]*)?(?:{'|'.join(names)})\b")
+    imported = rf"^[ \t]*(?:import|from)[ \t]+(?:[\w., ]*,[ \t]*)?(?:{'|'.join(names)})\b"
+    return re.compile(rf"(?m){imported}|\w\.(?:fit|predict|predict_proba|partial_fit)\(")
 
 
 @functools.cache
@@ -105,8 +106,21 @@ _TRANSFORMER = re.compile(
 )
 
 
-def roles_of(module: Module) -> dict[str, tuple[Place, ...]]:
+#: methods of a model or a pipeline, whoever made it
+_OF_MODELS = frozenset({"fit", "fit_transform", "partial_fit", "predict", "predict_proba", "score"})
+#: what a file does that scores on its own: a model comes in, or answers go out
+_CARRIES = re.compile(
+    r".*(\b|_)(load|loads|read|open|download|restore|from_pretrained|InferenceSession|Booster)(_\w+)?$"
+)
+_LEAVES = re.compile(r".*\.(to_csv|to_parquet|to_sql|to_json|to_gbq|write_\w+|saveAsTable|save|insert\w*|upload\w*)$")
+
+
+def roles_of(module: Module, *, learns: bool = False) -> dict[str, tuple[Place, ...]]:
     """What one module does: activity -> the calls that show it.
+
+    Args:
+        module: the module.
+        learns: what it imports from the system's own modules uses a framework of machine learning.
 
     Example:
         >>> from bluegold.design.understand.code import read_module
@@ -115,7 +129,7 @@ def roles_of(module: Module) -> dict[str, tuple[Place, ...]]:
         {'train': 'train.py:3'}
     """
     heads = frozenset(_table().framework)
-    learns, web = module.uses(heads), module.uses(_WEB)
+    learns, web = learns or module.uses(heads), module.uses(_WEB)
     found: dict[str, dict[str, Place]] = {}
     predicted: list[Call] = []
     for call in module.calls:
@@ -128,19 +142,37 @@ def roles_of(module: Module) -> dict[str, tuple[Place, ...]]:
             known = found.setdefault(row.id, {})
             if call.name not in known or place.line < known[call.name].line:
                 known[call.name] = place
-    computed = [one for one in columns(module) if one.of_table] if module.uses(_TABLES) and not web else []
+    computed = [one for one in module.columns if one.of_table] if module.uses(_TABLES) and not web else []
     if computed and "transform" not in found:
         computed.sort(key=lambda one: one.line)
         names = ", ".join(dict.fromkeys(f"'{one.name}'" for one in computed[:3]))
         place = Place(path=module.path, line=computed[0].line, shows=f"computes {names}")
         found["transform"] = {"": place}
-    if predicted and learns and not {"train", "evaluate", "serve", "tune"} & found.keys():
+    alone = predicted and learns and not {"train", "evaluate", "serve", "tune"} & found.keys()
+    if alone and any(_CARRIES.match(call.name) or _LEAVES.match(call.name) for call in module.calls):
         found["score"] = {
             call.name: Place(path=module.path, line=call.line, shows=_said(call)) for call in predicted[:3]
         }
     if "serve" in found and not (predicted or module.uses(_WEB | heads)):
         del found["serve"]
     return {role: tuple(sorted(places.values(), key=lambda one: one.line)) for role, places in found.items()}
+
+
+def _joined(modules: tuple[Module, ...]) -> Iterator[tuple[Module, bool]]:
+    """The modules with calls on what another one of them made, and whether such a one uses a framework."""
+    heads = frozenset(_table().framework)
+    by_name = index_of(modules)
+    for module in modules:
+        near = {name: local_module(name, module.path, by_name) for name in module.imports} if module.calls else {}
+        able = {name for name, other in near.items() if other is not None and other.uses(heads)}
+        calls = tuple(
+            call._replace(name=f"?.{method}")
+            if method in _OF_MODELS and (whose in able or whose.rpartition(".")[0] in able)
+            else call
+            for call in module.calls
+            for whose, _, method in [call.name.rpartition(".")]
+        )
+        yield module._replace(calls=calls), bool(able)
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -178,8 +210,8 @@ def activities(modules: Iterable[Module], findings: Iterable[Finding]) -> tuple[
         findings: what the scan found; those in use show activities that no call shows.
     """
     places: dict[str, list[Place]] = {}
-    for module in modules:
-        for role, seen in roles_of(module).items():
+    for module, learns in _joined(tuple(modules)):
+        for role, seen in roles_of(module, learns=learns).items():
             places.setdefault(role, []).extend(seen)
     shown = {(role, place.path) for role, found in places.items() for place in found}
     for finding in findings:

@@ -12,6 +12,7 @@ import msgspec
 
 from bluegold.design.scan.readers.notebook import Notebook
 from bluegold.design.scan.readers.syntax import rough_imports
+from bluegold.design.understand.columns import Column, columns_of
 
 __all__ = ["Call", "Module", "read_module"]
 
@@ -33,8 +34,8 @@ class Call(NamedTuple):
 class Module(NamedTuple):
     """One module or notebook.
 
-    ``imports`` are dotted names, relative ones with their leading dots; ``source`` is the code, and ``lines`` says for
-    each of its lines where it stands in the file (empty when the file is the code).
+    ``imports`` are dotted names, relative ones with their leading dots; ``columns`` is what it computes; ``source`` is
+    the code, and ``lines`` says for each of its lines where it stands in the file (empty when the file is the code).
     """
 
     path: str
@@ -43,6 +44,7 @@ class Module(NamedTuple):
     calls: tuple[Call, ...]
     source: str
     lines: tuple[int, ...]
+    columns: tuple[Column, ...] = ()
 
     def uses(self, heads: frozenset[str]) -> bool:
         """Whether it imports one of some libraries."""
@@ -75,7 +77,7 @@ def read_module(path: str, text: str, relevant: re.Pattern[str] | None = None) -
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    nodes = list(ast.walk(tree))
+    nodes = _nodes(tree)
     names, imports = _names(nodes)
     decorators = {
         id(one)
@@ -93,7 +95,40 @@ def read_module(path: str, text: str, relevant: re.Pattern[str] | None = None) -
         ),
         source=source,
         lines=tuple(lines),
+        columns=tuple(one._replace(line=_place(lines, one.line)) for one in columns_of(nodes, names)),
     )
+
+
+#: kinds of nodes that say what code does, and the fields that no such node lies in
+_KINDS = (
+    *(ast.Import, ast.ImportFrom, ast.Call, ast.Assign, ast.With, ast.AsyncWith, ast.FunctionDef),
+    *(ast.AsyncFunctionDef, ast.ClassDef, ast.Dict, ast.arg, ast.Attribute),
+)
+_BARE = frozenset({"ctx", "op", "ops", "id", "attr", "kind", "names", "annotation", "returns", "type_ignores", "level"})
+_FIELDS: dict[type, tuple[str, ...]] = {
+    kind: tuple(name for name in kind._fields if name not in _BARE)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+} | {ast.Name: (), ast.Constant: ()}
+
+
+def _nodes(tree: ast.AST) -> list[ast.AST]:
+    """The telling nodes of a tree, level by level."""
+    level: list[object] = [tree]
+    found: list[ast.AST] = []
+    while level:
+        below: list[object] = []
+        for node in level:
+            if isinstance(node, _KINDS):
+                found.append(node)
+            for name in _FIELDS.get(node.__class__, ()):
+                value = getattr(node, name, None)
+                if value.__class__ is list:
+                    below.extend(value)
+                elif value is not None:
+                    below.append(value)
+        level = below
+    return found
 
 
 def _place(lines: Sequence[int], line: int) -> int:

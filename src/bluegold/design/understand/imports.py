@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bluegold.design.understand.code import Module
 
-__all__ = ["closure"]
+__all__ = ["closure", "index_of", "local_module"]
 
 
 def closure(modules: Iterable[Module], everything: tuple[Module, ...]) -> dict[str, Module]:
@@ -18,7 +18,7 @@ def closure(modules: Iterable[Module], everything: tuple[Module, ...]) -> dict[s
         >>> sorted(closure(both[:1], both))
         ['a/b.py', 'a/c.py']
     """
-    by_name = {_dotted(module.path): module for module in everything}
+    by_name = index_of(everything)
     found: dict[str, Module] = {}
     pending = list(modules)
     while pending:
@@ -27,17 +27,23 @@ def closure(modules: Iterable[Module], everything: tuple[Module, ...]) -> dict[s
             continue
         found[module.path] = module
         for name in module.imports:
-            other = _local(name, module.path, by_name)
+            other = local_module(name, module.path, by_name)
             if other is not None:
                 pending.append(other)
     return found
+
+
+def index_of(everything: Iterable[Module]) -> dict[str, Module]:
+    """The system's modules by their dotted path."""
+    return {_dotted(module.path): module for module in everything}
 
 
 def _dotted(path: str) -> str:
     return path.rpartition(".")[0].replace("/", ".").removesuffix(".__init__")
 
 
-def _local(name: str, path: str, by_name: dict[str, Module]) -> Module | None:
+def local_module(name: str, path: str, by_name: dict[str, Module]) -> Module | None:
+    """The system's own module that a name, imported in a file, stands for, or nothing."""
     level = len(name) - len(name.lstrip("."))
     folders = path.split("/")[:-1]
     if level:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bluegold.core.errors import DefinitionError
-from bluegold.development.families import lightgbm, linear, logistic, through_onnx
+from bluegold.development.families import lightgbm, linear, logistic, sklearn, through_onnx, torch, xgboost
 from bluegold.development.families.family import Family, Fitted, Training
 
 __all__ = ["FAMILIES", "Family", "Fitted", "Training", "family"]
@@ -30,6 +30,9 @@ FAMILIES: dict[str, Family] = {
     "random_forest": Family(
         name="random_forest", aliases={}, defaults=through_onnx.FOREST, fit=through_onnx.fit_forest
     ),
+    "sklearn": Family(name="sklearn", aliases={}, defaults={}, fit=sklearn.fit, settled=sklearn.settle),
+    "torch": Family(name="torch", aliases={}, defaults=torch.DEFAULTS, fit=torch.fit, settled=torch.settle),
+    "xgboost": Family(name="xgboost", aliases=xgboost.ALIASES, defaults=xgboost.DEFAULTS, fit=xgboost.fit),
 }
 
 

@@ -60,6 +60,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         defaults: every parameter that may be given, with its default.
         fit: trains one model; the same arguments give the same model.
         tasks: what it can learn.
+        settled: makes plain data of the given parameters, for a family that takes more than numbers; it is given the
+            way that numbers are settled.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     defaults: Mapping[str, Any]
     fit: Callable[[Training, dict[str, Any], int], Fitted]
     tasks: tuple[Task, ...] = ("binary", "multiclass", "regression")
+    settled: Callable[[Mapping[str, Any], Callable[[Mapping[str, Any]], dict[str, Any]]], dict[str, Any]] | None = None
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters: the given ones over the defaults.
@@ -74,6 +77,9 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             DefinitionError: a parameter is unknown to the family or of another type.
         """
+        return self._numbers(given) if self.settled is None else self.settled(given, self._numbers)
+
+    def _numbers(self, given: Mapping[str, Any]) -> dict[str, Any]:
         named = {self.aliases.get(key, key): value for key, value in given.items()}
         for key, value in named.items():
             if key not in self.defaults:

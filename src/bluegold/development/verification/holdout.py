@@ -11,11 +11,13 @@ import numpy as np
 import polars as pl
 
 from bluegold.core.nouns import Port, StageContract
+from bluegold.development.calibrating import compared
 from bluegold.development.measures.binary import area_under_curve, auc_error, calibration, quality, wilson
 from bluegold.development.plots import curve
 from bluegold.development.stage import StageContext
 from bluegold.development.tables import decide, matrix_of, model_of, rule_of
 from bluegold.development.tasks import task_of
+from bluegold.registry.predictors.calibrated import CalibratedPredictor
 
 __all__ = ["CONTRACT", "READS", "area_under_curve", "auc_error", "calibration", "quality", "run", "wilson"]
 
@@ -45,9 +47,13 @@ def run(ctx: StageContext) -> dict[str, Any]:
     program, choice, table = ctx.program(), ctx.take("choice"), ctx.take("holdout")
     rule = rule_of(choice)
     task = task_of(rule)
-    scores = model_of(choice, ctx.take("model")).scores(matrix_of(table, program.names))
+    model, matrix = model_of(choice, ctx.take("model")), matrix_of(table, program.names)
+    scores = model.scores(matrix)
     decided, labels = decide(rule, scores, table), task.encode(table["y"])
     found = {"task": task.name, **task.quality(labels, scores, table)}
+    if isinstance(model, CalibratedPredictor):
+        found["calibration"] = {"method": type(model.calibration).__name__.lower()}
+        found["calibration"] |= compared(labels, model.inner.scores(matrix), scores)
     keep = [name for name in table.columns if not name.startswith("f:")]
     behind = rule.answers(scores, [""] * table.height)[1]
     said = pl.Series("decided", decided.tolist() if rule.task == "multiclass" else decided)

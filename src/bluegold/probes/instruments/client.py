@@ -26,7 +26,7 @@ class Client:
     """
 
     def __init__(self, endpoint: Endpoint, caller: str = "") -> None:
-        self._connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=TIMEOUT_S)
+        self._connection = endpoint.connect(TIMEOUT_S)
         self._headers = {"content-type": "application/json"} | ({"x-bluegold-caller": caller} if caller else {})
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
@@ -37,9 +37,9 @@ class Client:
         """
         return self._ask("POST", path, body, {**self._headers, **(headers or {})})
 
-    def get(self, path: str) -> tuple[int, Any]:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """Ask for a document; raises as :meth:`post`."""
-        return self._ask("GET", path, None, {})
+        return self._ask("GET", path, None, dict(headers or {}))
 
     def close(self) -> None:
         """Hang up; the next request connects again."""

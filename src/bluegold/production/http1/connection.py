@@ -17,6 +17,7 @@ import httptools
 from bluegold.production.app import BODY_LIMIT, BODY_SECONDS, App, Request, too_large
 from bluegold.production.http1.replies import CONTINUE, head
 from bluegold.production.messages import Reply, problem, problem_of
+from bluegold.production.tls import holder_of
 
 __all__ = ["HEAD_LIMIT", "IDLE_SECONDS", "Connection", "Host"]
 
@@ -78,10 +79,10 @@ class Connection(asyncio.Protocol):
         self._app = server.app
         self._parser: Any = None
         self._transport: Any = None
-        self._client = ""
+        self._client = self._certificate = ""
         self._waiting: deque[tuple[Request, Reply | bytes, str]] = deque()
         self._busy = self._turning = self._ending = False
-        self._slow = False
+        self._slow = self._secure = False
         self._reading = True
         self._fed = 0
         self.deadline = 0.0
@@ -100,6 +101,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         peer = transport.get_extra_info("peername")
         self._client = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._certificate = holder_of(transport.get_extra_info("peercert"))
+        self._secure = transport.get_extra_info("sslcontext") is not None
         self._parser = httptools.HttpRequestParser(self)
         self.deadline = time.monotonic() + BODY_SECONDS
         full = self._server.full
@@ -116,7 +119,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client sends no more: an answer that is due can still be sent."""
-        if self.resting:
+        if self.resting or self._secure:  # TLS knows no half-open connection
             return False
         self._ending = True
         return True
@@ -169,7 +172,7 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         method = self._parser.get_method().decode("latin-1")
         path = _path(self._url)
-        self._request = Request(method, path, self._headers, self._client, self._started_ns)
+        self._request = Request(method, path, self._headers, self._client, self._started_ns, self._certificate)
         self._refused = self._app.admit(self._request)
         if self._refused is not None and self._refused.status == 413:
             self._refuse(self._refused)

@@ -12,13 +12,17 @@ import resource
 import socket
 import time
 
-from bluegold.production.app import App
-from bluegold.production.http1.connection import Connection
+from bluegold.core.errors import ServingError
+from bluegold.production.app import BODY_SECONDS, App
+from bluegold.production.http1.connection import LINGER_SECONDS, Connection
 from bluegold.production.http1.replies import date
 from bluegold.production.server import BACKLOG
+from bluegold.production.tls import ServerTls
+from bluegold.telemetry.log import Log
 
 __all__ = ["HttpServer"]
 
+_LOG = Log("production")
 SWEEP_S = 1.0
 SPARE_FILES = 128
 
@@ -29,13 +33,15 @@ class HttpServer:
     Args:
         app: what answers.
         listener: the listening socket; the server takes it over.
+        tls: what TLS is ended with; without it the bytes are plain.
     """
 
-    def __init__(self, app: App, listener: socket.socket) -> None:
+    def __init__(self, app: App, listener: socket.socket, tls: ServerTls | None = None) -> None:
         self.app = app
         self.connections: set[Connection] = set()
         self.date = date()
         self._listener = listener
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._ended = asyncio.Event()
         self._finishing = False
@@ -44,7 +50,15 @@ class HttpServer:
     async def serve(self) -> None:
         """Answer until :meth:`finish` was called and everything that had begun is answered."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), sock=self._listener, backlog=BACKLOG)
+        context = self._tls.context if self._tls else None
+        self._server = await loop.create_server(
+            lambda: Connection(self),
+            sock=self._listener,
+            backlog=BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=BODY_SECONDS if context else None,
+            ssl_shutdown_timeout=LINGER_SECONDS if context else None,
+        )
         sweeper = loop.create_task(self._sweep())
         try:
             await self._ended.wait()
@@ -80,9 +94,18 @@ class HttpServer:
         """Whether a further connection would leave too few files for the work itself."""
         return len(self.connections) >= self._most
 
+    def _refresh(self) -> None:
+        """Serve with a changed certificate from now on."""
+        try:
+            if self._tls is not None and self._tls.refresh():
+                _LOG.info("the certificate was changed")
+        except ServingError as error:
+            _LOG.error("the changed certificate is not used", because=str(error))
+
     async def _sweep(self) -> None:
         while True:
             self.date = date()
+            self._refresh()
             now = time.monotonic()
             for connection in [one for one in self.connections if one.deadline < now]:
                 connection.too_late()

@@ -61,6 +61,7 @@ class Head(enum.IntEnum):
     TAKEOVERS = 10
     EDGE = 11
     SENTINEL = 12
+    DRIFT = 13
 
 
 class Cell(enum.IntEnum):
@@ -85,6 +86,8 @@ class Cell(enum.IntEnum):
     OUTCOMES = 16
     LATENCY_SUM_US = 17
     LATENCY = 18
+    CONNECTIONS = 32
+    TASKS = 33
     SEAT = 38
     SOCKET = 39
     LOG = 40

@@ -55,6 +55,25 @@ class Breaker:
             self.state = "half-open"
             return True
 
+    def probe(self, attempt: Callable[[], object]) -> None:
+        """Let a thread make the one attempt of an open breaker when that is due; whoever asks waits for nothing.
+
+        Args:
+            attempt: reads from what the breaker stands around; it raises when that fails.
+        """
+        if self.state == "closed" or not self.allows():
+            return
+        threading.Thread(target=self._probed, args=(attempt,), name=f"probe of {self._name}", daemon=True).start()
+
+    def _probed(self, attempt: Callable[[], object]) -> None:
+        began = time.monotonic()
+        try:
+            attempt()
+        except FAULTS:
+            self.failed()
+        else:
+            self.succeeded(time.monotonic() - began)
+
     def succeeded(self, seconds: float = 0.0) -> None:
         """It worked, in so many seconds."""
         if seconds > self.slow_s:
@@ -101,16 +120,20 @@ class LastKnown(Generic[T]):
         self._pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="last-known")
         self._pending: concurrent.futures.Future[T] | None = None
         self._trouble = ""
+        self._read_before = False
 
     def get(self) -> tuple[T, str]:
         """The value, and why it is not fresh; an empty text when it is."""
         pending = self._pending
-        if pending is not None and not pending.done():
+        if pending is not None and not pending.done() and self._read_before:
             return self._value, self._trouble  # the slow read goes on by itself; nobody else waits for it
         if pending is None and not self._breaker.allows():
             return self._value, self._trouble
         began = time.monotonic()
         pending = self._pending = pending or self._pool.submit(self._read)
+        return self._waited(pending, began)
+
+    def _waited(self, pending: concurrent.futures.Future[T], began: float) -> tuple[T, str]:
         try:
             self._value, self._trouble = pending.result(self._limit), ""
             self._pending = None
@@ -121,6 +144,7 @@ class LastKnown(Generic[T]):
         except FAULTS as error:
             self._pending, self._trouble = None, str(error)
             self._breaker.failed()
+        self._read_before = True
         return self._value, self._trouble
 
     def close(self) -> None:

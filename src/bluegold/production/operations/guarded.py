@@ -1,7 +1,8 @@
 """Online features behind a breaker and bulkheads: a store that fails costs freshness, one feature costs only itself.
 
 What cannot be read is what was last read for the same entity, or nothing; either way the answer is flagged
-``feature:stale``, and the training-time rule for missing values applies.
+``feature:stale``, and the training-time rule for missing values applies.  While the breaker is open no request reads
+at all: a thread of its own tries whether the store has come back.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ __all__ = ["GuardedReader"]
 KEPT = 20_000
 UNREADABLE = (*FAULTS, msgspec.MsgspecError, struct.error)
 NOTHING: Window = (0, 0, 0, 0)
+Missed = tuple[HistorySpec | LookupSpec, tuple[Any, ...], int]
+"""What could not be read: which feature, of whom, at which moment."""
 
 
 class GuardedReader:
@@ -37,6 +40,7 @@ class GuardedReader:
         self._inner = inner
         self._breaker = breaker
         self._known: dict[tuple[bytes, Any], Any] = {}
+        self._missed: Missed | None = None
         self._stale: list[str] = []
 
     def view(self) -> _GuardedView:
@@ -56,8 +60,24 @@ class GuardedReader:
             known.pop(next(iter(known)))
         known[place] = value
 
-    def known(self, place: tuple[bytes, Any], name: str, default: Any) -> Any:
+    def try_again(self) -> None:
+        """Read once more what could not be read; belongs in a thread, for it may take long.
+
+        Raises:
+            StoreError: it cannot be read yet.
+        """
+        with self._inner.view() as view:
+            if self._missed is None:
+                return
+            spec, key, at = self._missed
+            if isinstance(spec, HistorySpec):
+                view.window(spec, key, at)
+            else:
+                view.lookup(spec, key, at)
+
+    def known(self, place: tuple[bytes, Any], name: str, default: Any, missed: Missed) -> Any:
         """What was read last; the answer gets a flag."""
+        self._missed = missed
         self._stale.append(name)
         return self._known.get(place, default)
 
@@ -74,7 +94,9 @@ class _GuardedView:
         self._store_failed = False
 
     def __enter__(self) -> _GuardedView:
-        if self._breaker.allows():
+        if self._breaker.state != "closed":
+            self._breaker.probe(self._reader.try_again)
+        else:
             self._began = time.monotonic()
             try:
                 opened = self._source.view()
@@ -102,7 +124,7 @@ class _GuardedView:
                 return found
         except UNREADABLE as error:
             self._store_failed |= isinstance(error, OSError | StoreError)
-        known: Window = self._reader.known(place, spec.name, NOTHING)
+        known: Window = self._reader.known(place, spec.name, NOTHING, (spec, entity, at))
         return known
 
     def lookup(self, spec: LookupSpec, key: tuple[Any, ...], at: int) -> tuple[Any, ...] | None:
@@ -114,5 +136,5 @@ class _GuardedView:
                 return found
         except UNREADABLE as error:
             self._store_failed |= isinstance(error, OSError | StoreError)
-        known: tuple[Any, ...] | None = self._reader.known(place, spec.table, None)
+        known: tuple[Any, ...] | None = self._reader.known(place, spec.table, None, (spec, key, at))
         return known

@@ -51,7 +51,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
-    """Who answers, since when, and where the release stands."""
+    """Who answers, since when, and where the release stands; ``unread`` says why this is not fresh."""
 
     model: str
     traffic: TrafficSplit | None
@@ -59,6 +59,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     production: StageChange | None
     release: dict[str, Any] | None
     history: tuple[TrafficSplit, ...]
+    unread: str = ""
 
 
 def health(board: Board, registry: Registry, model: str) -> Health:
@@ -153,12 +154,14 @@ class _BoardCollector(Collector):
         )
         up = GaugeMetricFamily("bluegold_worker_up", "1 when the worker serves", labels=["worker"])
         revision = GaugeMetricFamily("bluegold_traffic_revision", "traffic revision served", labels=["worker"])
+        connections = GaugeMetricFamily("bluegold_connections", "open connections of clients", labels=["worker"])
         for slot in slots:
             label = [str(slot.number)]
             latency.add_metric(label, _cumulative(slot.histogram()), slot[Cell.LATENCY_SUM_US] / 1e6)
             up.add_metric(label, int(slot[Cell.STATE] in {State.READY, State.DEGRADED}))
             revision.add_metric(label, slot[Cell.REVISION])
-        return [*found, latency, up, revision]
+            connections.add_metric(label, slot[Cell.CONNECTIONS])
+        return [*found, latency, up, revision, connections]
 
 
 def _cumulative(counts: tuple[int, ...]) -> list[tuple[str, float]]:

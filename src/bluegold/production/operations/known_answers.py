@@ -62,8 +62,7 @@ def ask(
     asked, version = 0, ""
     ports = itertools.cycle(endpoint.direct or (endpoint.port,))
     while len(met) < endpoint.workers and records and time.perf_counter() - began < timeout:
-        host = "127.0.0.1" if endpoint.direct else endpoint.host
-        connection = http.client.HTTPConnection(host, next(ports), timeout=timeout)
+        connection = endpoint.connect(timeout, next(ports))
         try:
             for index, record in enumerate(records):
                 answer = _ask_one(connection, token, record.id, color)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from bluegold.core.errors import ServingError
 from bluegold.core.workspace import Workspace
 from bluegold.production.operations.board import Board, Cell, State
 from bluegold.production.server import listen
+from bluegold.production.tls import inside_connection
 from bluegold.production.worker_config import WorkerConfig
 
 __all__ = ["Endpoint", "end", "last_words", "pinned", "start_worker", "wait_ready"]
@@ -27,7 +29,8 @@ START_S = 30.0
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where a server answers.  ``pid`` is its supervisor (or the pinned worker itself).
 
-    ``direct`` are the loopback ports of the single workers, where an edge stands before them.
+    ``direct`` are the loopback ports of the single workers, where an edge stands before them; ``tls`` is the server's
+    certificate when it ends TLS, ``keys`` the folder with the proof of the installation's own processes then.
 
     Example:
         >>> Endpoint(host="127.0.0.1", port=8080, pid=1, model="m", workers=2, board="run/board").url
@@ -41,12 +44,26 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     board: str
     direct: tuple[int, ...] = ()
+    tls: str = ""
+    keys: str = ""
+
+    def connect(self, timeout: float, port: int = 0) -> http.client.HTTPConnection:
+        """A connection of one of the installation's own processes, plain or TLS as the server is.
+
+        Args:
+            timeout: seconds for each step.
+            port: one of the ports of single workers instead of the server's.
+        """
+        host = "127.0.0.1" if port in self.direct else self.host
+        if self.tls:
+            return inside_connection(host, port or self.port, Path(self.tls), Path(self.keys), timeout)
+        return http.client.HTTPConnection(host, port or self.port, timeout=timeout)
 
     @property
     def url(self) -> str:
         """Base of every path."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
 def start_worker(config: WorkerConfig, log: IO[bytes], listeners: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:

@@ -13,6 +13,9 @@ from bluegold.production.operations.board import Board, Cell, Head, Slot
 __all__ = ["HEARTBEAT_S", "LEASE_S", "Beating", "Writing", "followed", "parent", "pulse"]
 
 HEARTBEAT_S = 0.02
+STALLED_S = 1.0
+"""A disk that has not taken decisions for so long counts as one that does not: they wait, and none is given."""
+
 LEASE_S = 10.0
 """So long a worker serves on without any supervisor; a deputy takes over within a fraction of a second."""
 
@@ -21,6 +24,10 @@ class Writing(Protocol):
     """The part of a decision log that is used here."""
 
     trouble: str
+
+    @property
+    def stalled_s(self) -> float:
+        """For how long the disk has owed an answer."""
 
 
 class Beating(Protocol):
@@ -33,19 +40,24 @@ class Beating(Protocol):
         """The decision log."""
 
 
-async def pulse(desk: Beating, watched: Callable[[], bool], ended: asyncio.Event) -> None:
-    """Show that the loop turns and whether decisions can be recorded, until cancelled.
+async def pulse(
+    desk: Beating, watched: Callable[[], bool], ended: asyncio.Event, connections: Callable[[], int]
+) -> None:
+    """Show that the loop turns, what it holds open and whether decisions can be recorded, until cancelled.
 
     Args:
         desk: the worker's desk; its present slot is the one that is written.
         watched: whether somebody still watches this worker.
         ended: set when nobody does.
+        connections: counts the open connections of clients.
     """
     while True:
         slot = desk.slot
         slot.beat()
-        if bool(desk.log.trouble) != bool(slot[Cell.UNRECORDED_NS]):
-            slot[Cell.UNRECORDED_NS] = time.monotonic_ns() if desk.log.trouble else 0
+        slot[Cell.CONNECTIONS], slot[Cell.TASKS] = connections(), len(asyncio.all_tasks())
+        trouble = bool(desk.log.trouble) or desk.log.stalled_s > STALLED_S
+        if trouble != bool(slot[Cell.UNRECORDED_NS]):
+            slot[Cell.UNRECORDED_NS] = time.monotonic_ns() if trouble else 0
         if not watched():
             ended.set()
         await asyncio.sleep(HEARTBEAT_S)

@@ -152,5 +152,8 @@ def _worker(server: ServerConfig, number: int) -> tuple[WorkerConfig, Path]:
         board=space.run / "board",
         decisions=space.decisions,
         edge=int(server.edge >= 0),
+        tls_cert=str(server.tls.cert) if server.tls else "",
+        tls_key=str(server.tls.key) if server.tls else "",
+        client_ca=str(server.tls.client_ca or "") if server.tls else "",
     )
     return config, space.run / (f"worker-{number}.log" if number >= 0 else "standby.log")

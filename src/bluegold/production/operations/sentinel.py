@@ -8,11 +8,13 @@ account of how long the server answered, and raises or ends alerts.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,6 +24,7 @@ from bluegold.core.nouns import Color, TrafficSplit
 from bluegold.core.settings import settings
 from bluegold.core.workspace import Workspace, write_atomic
 from bluegold.production.canary import canary_token
+from bluegold.production.kept import Kept
 from bluegold.production.operations.alerts import Alerts
 from bluegold.production.operations.board import Board, Cell, Head
 from bluegold.production.operations.health import shown
@@ -29,7 +32,8 @@ from bluegold.production.operations.known_answers import KnownAnswers, ask
 from bluegold.production.operations.pulse import followed
 from bluegold.production.operations.safe_mode import to_safety
 from bluegold.production.operations.sentinel_config import SentinelConfig
-from bluegold.registry.bundle import CanaryRecord
+from bluegold.production.reaching import Reached
+from bluegold.registry.bundle import CanaryRecord, Versioned
 from bluegold.registry.registry import Registry
 from bluegold.telemetry.log import Log, configure
 
@@ -63,12 +67,13 @@ class Sentinel:
 
     Args:
         config: what is watched.
-        registry: where the split and the known answers come from; what was read last counts while it cannot be.
+        registry: gives where the split and the known answers come from, or raises; what was read last (or kept)
+            counts while it cannot be read.
         board: the server's board.
         alerts: where alerts go.
     """
 
-    def __init__(self, config: SentinelConfig, registry: Registry, board: Board, alerts: Alerts) -> None:
+    def __init__(self, config: SentinelConfig, registry: Callable[[], Registry], board: Board, alerts: Alerts) -> None:
         self._config = config
         self._registry = registry
         self._board = board
@@ -100,14 +105,28 @@ class Sentinel:
     def _look(self) -> str:
         """Read the split; why that was not possible."""
         try:
-            self._split = self._registry.traffic.current(self._config.endpoint.model)
-            for _, ref in self._colors():
-                if ref not in self._known:
-                    raw = self._registry.versions.artefact(ref, "canaries.json")
-                    self._known[ref] = msgspec.json.decode(raw, type=tuple[CanaryRecord, ...])
+            registry = self._registry()
+            self._split = registry.traffic.current(self._config.endpoint.model)
+            self._learn(registry)
         except (BluegoldError, msgspec.MsgspecError) as error:
+            if self._split is None:
+                self._fall_back()
             return str(error)
         return ""
+
+    def _learn(self, versions: Versioned) -> None:
+        """Read the known answers of what answers now."""
+        for _, ref in self._colors():
+            if ref not in self._known:
+                raw = versions.versions.artefact(ref, "canaries.json")
+                self._known[ref] = msgspec.json.decode(raw, type=tuple[CanaryRecord, ...])
+
+    def _fall_back(self) -> None:
+        """Since the start nothing could be read: expect what was kept, as the workers answer by it."""
+        kept = Kept(self._space, self._config.endpoint.model)
+        with contextlib.suppress(BluegoldError, msgspec.MsgspecError):
+            self._split = kept.safe()
+            self._learn(kept)
 
     def _colors(self) -> list[tuple[Color, str]]:
         split = self._split
@@ -138,7 +157,7 @@ class Sentinel:
         self._alerts.check(f"known answers of {color}", "critical", wrong)
         if wrong and color == "gold":
             try:
-                safe = to_safety(self._registry, self._config.endpoint.model, reason=wrong, board=self._board)
+                safe = to_safety(self._registry(), self._config.endpoint.model, reason=wrong, board=self._board)
                 _LOG.error("the traffic was taken back", to=safe.split.blue, because=wrong)
             except BluegoldError as error:
                 self._alerts.found("safety", "critical", f"the traffic could not be taken back: {error}")
@@ -183,8 +202,9 @@ def main(argv: list[str] | None = None) -> int:
     board = Board(Path(config.endpoint.board))
     led = followed(board)
     try:
-        with Registry.open(space, actor="automatic:safety") as registry:
-            sentinel = Sentinel(config, registry, board, Alerts(space.run / "alerts.jsonl", settings().webhook))
+        with contextlib.closing(Reached(space, "automatic:safety")) as reached:
+            alerts = Alerts(space.run / "alerts.jsonl", settings().webhook)
+            sentinel = Sentinel(config, lambda: reached.registry, board, alerts)
             while led() and not ended.is_set():
                 sentinel.round()
                 ended.wait(config.every)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from bluegold.production.tls import Tls
+
 __all__ = ["ServerConfig"]
 
 
@@ -23,6 +25,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         patience: how many times as long as usual a worker may show no pulse.
         edge: the public listening socket, when an edge stands before the workers; -1 when they have it themselves.
         sentinel: ask known answers every so many seconds; 0 for never.
+        drift: look for drift in the decisions every so many seconds; 0 for never.
+        tls: the files that the workers end TLS with; None for plain connections.
         leader: for a deputy, the supervisor it replaces one day.
     """
 
@@ -35,6 +39,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     patience: float = 1.0
     edge: int = -1
     sentinel: float = 0.0
+    drift: float = 0.0
+    tls: Tls | None = None
     leader: int = 0
 
     def command(self) -> list[str]:

@@ -21,16 +21,16 @@ import msgspec
 
 from bluegold.core.errors import BluegoldError, ServingError, WorkspaceError
 from bluegold.core.workspace import Workspace, write_atomic
+from bluegold.production.kept import served
 from bluegold.production.operations.board import Board, Head
-from bluegold.production.operations.companions import Companion
 from bluegold.production.operations.deputy import is_needed
-from bluegold.production.operations.edge import EdgeConfig
 from bluegold.production.operations.guard import Guard
 from bluegold.production.operations.processes import Endpoint, end, last_words, wait_ready
-from bluegold.production.operations.sentinel_config import SentinelConfig
+from bluegold.production.operations.retinue import companions
 from bluegold.production.operations.server_config import ServerConfig
 from bluegold.production.operations.watched import alive
 from bluegold.production.server import listen
+from bluegold.production.tls import ServerTls, Tls
 from bluegold.telemetry.log import Log, configure
 
 __all__ = ["Supervisor", "main", "reload", "run", "running", "sockets", "stop"]
@@ -39,8 +39,6 @@ _LOG = Log("supervisor")
 
 STOP_S = 15.0
 TAKEOVER_S = 1.0
-DEPUTY_AFTER_S = 0.2
-SENTINEL_AFTER_S = 1.0
 
 
 class Supervisor:
@@ -221,6 +219,10 @@ def run(
         WorkspaceError: the workspace cannot be written.
     """
     workspace = Workspace(server.workspace)
+    if server.tls is not None:
+        if front is not None:
+            raise ServingError("an edge cannot stand before workers that end TLS", way_out="leave one of the two away")
+        ServerTls(server.tls, workspace.keys)  # says what is wrong with the files before anybody is started
     server = msgspec.structs.replace(
         server, fds=tuple(listener.fileno() for listener in listeners), edge=front.fileno() if front else -1
     )
@@ -231,12 +233,8 @@ def run(
             write_atomic(workspace.run / "supervisor.json", msgspec.json.encode(endpoint))
             guard.board[Head.LEADER] = os.getpid()
             guard.board[Head.DEPUTY] = 0
-            if front:
-                guard.accompany(_edge(server, endpoint, guard.board))
-            if server.sentinel > 0:
-                guard.accompany(_sentinel(server, endpoint, guard.board))
-            if server.deputy:
-                guard.accompany(_deputy(server, guard.board))
+            for companion in companions(server, endpoint, guard.board):
+                guard.accompany(companion)
             try:
                 if on_start:
                     on_start(endpoint)
@@ -272,26 +270,9 @@ def _endpoint(server: ServerConfig, listeners: list[socket.socket], front: socke
         workers=len(listeners),
         board=str(Workspace(server.workspace).run / "board"),
         direct=tuple(listener.getsockname()[1] for listener in listeners) if front else (),
+        tls=str(server.tls.cert) if server.tls else "",
+        keys=str(Workspace(server.workspace).keys) if server.tls else "",
     )
-
-
-def _edge(server: ServerConfig, endpoint: Endpoint, board: Board) -> Companion:
-    log = Workspace(server.workspace).run / "edge.log"
-    config = EdgeConfig(fd=server.edge, ports=endpoint.direct, board=Path(endpoint.board))
-    return Companion(config.command, log, (server.edge,), again=0.0, place=(board, Head.EDGE))
-
-
-def _sentinel(server: ServerConfig, endpoint: Endpoint, board: Board) -> Companion:
-    config = SentinelConfig(workspace=server.workspace, endpoint=endpoint, every=server.sentinel)
-    log = Workspace(server.workspace).run / "sentinel.log"
-    return Companion(config.command, log, after=SENTINEL_AFTER_S, place=(board, Head.SENTINEL))
-
-
-def _deputy(server: ServerConfig, board: Board) -> Companion:
-    told = msgspec.structs.replace(server, leader=os.getpid())
-    log = Workspace(server.workspace).run / "deputy.log"
-    fds = (*server.fds, server.edge) if server.edge >= 0 else server.fds
-    return Companion(told.command, log, fds, after=DEPUTY_AFTER_S, place=(board, Head.DEPUTY))
 
 
 @contextlib.contextmanager
@@ -328,6 +309,12 @@ def _stand_in(told: str) -> None:
         run(server, listeners, front=front, adopt=True)
 
 
+def _tls(given: argparse.Namespace) -> Tls | None:
+    if given.tls_cert is None or given.tls_key is None:
+        return None
+    return Tls(cert=given.tls_cert, key=given.tls_key, client_ca=given.client_ca)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the process."""
     parser = argparse.ArgumentParser(prog="bluegold.production.operations.supervisor")
@@ -342,6 +329,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--alone", action="store_true")
     parser.add_argument("--edge", action="store_true")
     parser.add_argument("--sentinel", type=float, default=0.0)
+    parser.add_argument("--drift", type=float, default=0.0)
+    for name in ("--tls-cert", "--tls-key", "--client-ca"):
+        parser.add_argument(name, type=lambda text: Path(text).absolute())
     given = parser.parse_args(argv)
     configure("info")
     try:
@@ -349,13 +339,15 @@ def main(argv: list[str] | None = None) -> int:
             _stand_in(given.deputy)
             return 0
         server = ServerConfig(
-            workspace=Workspace.open(given.workspace).root,
+            workspace=served(given.workspace).root,
             model=given.model,
             follow=given.follow,
             patience=given.patience,
             standby=not given.alone,
             deputy=not given.alone,
             sentinel=given.sentinel,
+            drift=given.drift,
+            tls=_tls(given),
         )
         listeners, front = sockets(given.host, given.port, given.workers, edge=given.edge)
         run(server, listeners, front=front)

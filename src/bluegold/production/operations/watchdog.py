@@ -7,13 +7,16 @@ Nobody has to call anything, and the controller that wakes up later finds its to
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bluegold.core.nouns import TrafficSplit
 from bluegold.production.operations.safe_mode import to_safety
+from bluegold.production.reaching import Reached
 from bluegold.registry.leases import Stopwatch
 from bluegold.registry.registry import Registry
 from bluegold.telemetry.log import Log
 
-__all__ = ["WATCHDOG", "Watchdog", "lease_name"]
+__all__ = ["WATCHDOG", "Watchdog", "lease_name", "watched"]
 
 #: Who takes the traffic back.
 WATCHDOG = "automatic:watchdog"
@@ -64,3 +67,21 @@ class Watchdog:
             return self._registry.traffic.current(self._model)
         _LOG.critical("traffic taken back", because=reason, gold=split.gold)
         return to_safety(self._registry, self._model, reason=reason, actor=WATCHDOG).split
+
+
+def watched(reached: Reached, model: str) -> Callable[[], TrafficSplit | None]:
+    """Reads the split to follow, from the moment on at which the registry can be read.
+
+    Args:
+        reached: the registry.
+        model: the model.
+    """
+    watchdog: Watchdog | None = None
+
+    def read() -> TrafficSplit | None:
+        nonlocal watchdog
+        registry = reached.registry
+        watchdog = watchdog or Watchdog(registry, model)
+        return watchdog.seen(registry.traffic.current(model))
+
+    return read

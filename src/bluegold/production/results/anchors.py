@@ -11,12 +11,14 @@ from pathlib import Path
 
 from bluegold.core.nouns import AuditEvent
 from bluegold.production.results.decision_reader import LogReport
-from bluegold.production.results.segments import last_head, parse_line, segment_path, workers
+from bluegold.production.results.segments import gone, last_head, parse_line, segment_path, workers
 from bluegold.registry.registry import Registry
 
-__all__ = ["ACTION", "anchor", "check_anchors"]
+__all__ = ["ACTION", "CUT", "anchor", "check_anchors"]
 
 ACTION = "anchor"
+#: the action of audit rows that say where a log was cut off, once its beginning was archived
+CUT = "cut"
 _ACTOR = "automatic:anchor"
 
 
@@ -56,6 +58,9 @@ def check_anchors(registry: Registry, root: Path) -> LogReport:
     Returns:
         a report; a cut log is a result, not an error.
     """
+    cut = _cut_unseen(registry, root)
+    if cut:
+        return LogReport(ok=False, checked=0, first_bad=cut)
     found = registry.audit.latest(ACTION)
     for checked, (subject, event) in enumerate(sorted(found.items())):
         segment, offset = int(event.details["segment"]), int(event.details["offset"])
@@ -65,6 +70,19 @@ def check_anchors(registry: Registry, root: Path) -> LogReport:
             said = f"{name}: byte {offset}, which audit row {event.number} had seen, is not there as it was"
             return LogReport(ok=False, checked=checked, first_bad=said)
     return LogReport(ok=True, checked=len(found))
+
+
+def _cut_unseen(registry: Registry, root: Path) -> str:
+    """Which log says that its beginning was archived, where no audit row says so too."""
+    seen = registry.audit.latest(CUT)
+    for worker in workers(root):
+        left, row = gone(root, worker), seen.get(f"decisions/worker-{worker}")
+        if left is None:
+            continue
+        told = int(row.details["segment"]) if row else 0
+        if row is None or left.segment > told or (left.segment == told and left.digest != row.outcome):
+            return f"worker-{worker}: its beginning is gone, and no audit row says that it was archived"
+    return ""
 
 
 def _digest_at(path: Path, offset: int) -> str:

@@ -64,10 +64,10 @@ def attribute(store: ResultsStore, registry: Registry, *, share: float = 1.0) ->
     worst = 0.0
     bundles: dict[str, Bundle] = {}
     with store.attributions.writing():
-        done = store.attributions.positions
+        done, away = store.attributions.positions, store.decisions.away
         for batch in store.decisions.batches:
             for part in batch.parts:
-                if part.path in done:
+                if part.path in done or part.path in away:
                     continue
                 frame = pl.read_parquet(store.decisions.root / part.path).filter(_chosen(share))
                 done[part.path] = frame.height
@@ -88,7 +88,7 @@ def contributions(bundle: Bundle, matrix: Matrix) -> tuple[Matrix, float]:
         ServingError: models of this family cannot be explained so.
         IntegrityError: the fast way and the exact one disagree.
     """
-    predictor: Any = bundle.predictor
+    predictor: Any = getattr(bundle.predictor, "inner", bundle.predictor)  # a calibration changes no feature's part
     if isinstance(predictor, LinearPredictor):
         model = msgspec.json.decode(predictor.dump(), type=_Linear)
         columns = [term.column(matrix[:, place]) for place, term in enumerate(model.terms)]

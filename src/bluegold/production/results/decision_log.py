@@ -12,6 +12,7 @@ import contextlib
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -65,6 +66,7 @@ class DecisionLog:
         self._file = -1
         self.trouble = ""
         """Why decisions cannot be made durable at present; empty while they can."""
+        self._flushing_since = 0.0
         try:
             (root / f"worker-{worker}").mkdir(parents=True, exist_ok=True)
             self._durable = self._head = last_head(root, worker)
@@ -112,6 +114,12 @@ class DecisionLog:
         if self._turn is not loop:  # once this turn of the loop is over, so that whatever is ready shares one commit
             self._turn = loop
             loop.call_soon(self._call_flusher, loop)
+
+    @property
+    def stalled_s(self) -> float:
+        """For how many seconds the disk has owed an answer; 0 while it owes none."""
+        since = self._flushing_since
+        return time.monotonic() - since if since else 0.0
 
     def close(self) -> None:
         """Write what is left and stop the flusher."""
@@ -166,6 +174,7 @@ class DecisionLog:
                 head = self._head
             if not batch:
                 continue
+            self._flushing_since = time.monotonic()
             try:
                 self._make_durable(batch, head.segment)
             except OSError as error:
@@ -176,6 +185,7 @@ class DecisionLog:
                 with self._lock:
                     self._durable = head
                 self._settle(waiters, None)
+            self._flushing_since = 0.0
 
     def _make_durable(self, batch: list[tuple[int, bytes]], segment: int) -> None:
         """Write each file's lines at once and wait for the disk; a finished segment's file is closed."""

@@ -11,6 +11,7 @@ from bluegold.production.results.records import DecisionRecord, OutcomeRecord, R
 from bluegold.production.results.segments import (
     Head,
     Place,
+    gone,
     header_of,
     lines,
     parse_line,
@@ -20,7 +21,7 @@ from bluegold.production.results.segments import (
 )
 from bluegold.telemetry.chain import link
 
-__all__ = ["DecisionReader", "LogReport", "Positions"]
+__all__ = ["DecisionReader", "LogReport", "Positions", "Walked"]
 
 Positions = dict[str, int]
 """Segment (``worker/number``) -> bytes read so far."""
@@ -34,6 +35,16 @@ class LogReport(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     checked: int
     first_bad: str = ""
+
+
+class Walked(msgspec.Struct, frozen=True, kw_only=True):
+    """One segment that was verified: where its chain ends, its lines, whether another follows it, and its fault."""
+
+    segment: int
+    head: Head
+    checked: int
+    finished: bool
+    fault: str
 
 
 class DecisionReader:
@@ -61,8 +72,12 @@ class DecisionReader:
         place = Place.parse(decision)
         if place is None:
             return None
+        path = segment_path(self._root, place.worker, place.segment)
+        left = gone(self._root, place.worker) if not path.is_file() else None
+        if left is not None and place.segment <= left.segment:
+            path = segment_path(Path(left.archive) / self._root.name, place.worker, place.segment)
         try:
-            with segment_path(self._root, place.worker, place.segment).open("rb") as file:
+            with path.open("rb") as file:
                 file.seek(place.offset)
                 record = _record(file.readline())
         except OSError:
@@ -106,22 +121,31 @@ class DecisionReader:
             yield from found
 
     def verify(self) -> LogReport:
-        """Walk every chain and name the first byte range that is not what was written."""
+        """Walk every chain and name the first byte range that is not what was written.
+
+        A chain whose beginning was archived is walked from there on.
+        """
         checked = 0
         for worker in workers(self._root):
-            before = Head()
-            known = segments(self._root, worker)
-            headers = [self._header(worker, segment) for segment in known]
-            for index, segment in enumerate(known):
-                later = [header for header in headers[index + 1 :] if header is not None]
-                if any(header.follows < segment for header in later):
-                    continue  # given up after a failed write: nothing of it was acknowledged
-                keep = next((header.previous_size for header in later if header.follows == segment), None)
-                before, count, fault = self._verify_segment(worker, segment, before, keep)
-                checked += count
-                if fault:
-                    return LogReport(ok=False, checked=checked, first_bad=fault)
+            for walked in self.walk(worker):
+                checked += walked.checked
+                if walked.fault:
+                    return LogReport(ok=False, checked=checked, first_bad=walked.fault)
         return LogReport(ok=True, checked=checked)
+
+    def walk(self, worker: int) -> Iterator[Walked]:
+        """The segments of one worker that are here, oldest first, each verified against the one before."""
+        left = gone(self._root, worker)
+        before = left.head if left else Head()
+        known = [segment for segment in segments(self._root, worker) if segment > before.segment]
+        headers = [self._header(worker, segment) for segment in known]
+        for index, segment in enumerate(known):
+            later = [header for header in headers[index + 1 :] if header is not None]
+            if any(header.follows < segment for header in later):
+                continue  # given up after a failed write: nothing of it was acknowledged
+            keep = next((header.previous_size for header in later if header.follows == segment), None)
+            before, count, fault = self._verify_segment(worker, segment, before, keep)
+            yield Walked(segment=segment, head=before, checked=count, finished=keep is not None, fault=fault)
 
     def _read(self, worker: int, segment: int, start: int) -> bytes:
         try:

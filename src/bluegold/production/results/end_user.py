@@ -7,8 +7,11 @@ file of its rows, so that any tool reads it and nothing is lost; the table besid
 from __future__ import annotations
 
 import io
+import os
 import sqlite3
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
@@ -19,6 +22,7 @@ from bluegold.core.errors import StoreError
 __all__ = ["ResultPages"]
 
 PAGE_ROWS = 16_384
+PAGES_AHEAD = 4
 _TABLES = """
 CREATE TABLE IF NOT EXISTS pages (
     first INTEGER PRIMARY KEY,
@@ -78,13 +82,9 @@ class ResultPages:
         first = at = self.rows
         try:
             with self._database:
-                for frame in frames:
-                    for page in frame.iter_slices(PAGE_ROWS):
-                        buffer = io.BytesIO()
-                        page.write_ipc(buffer, compression="lz4")
-                        row = (at, page.height, buffer.getbuffer())
-                        self._database.execute("INSERT INTO pages VALUES (?, ?, ?)", row)
-                        at += page.height
+                for rows, data in _packed(page for frame in frames for page in frame.iter_slices(PAGE_ROWS)):
+                    self._database.execute("INSERT INTO pages VALUES (?, ?, ?)", (at, rows, data))
+                    at += rows
         except sqlite3.Error as error:
             raise self._error(error) from error
         return first
@@ -115,3 +115,21 @@ class ResultPages:
         return StoreError(
             f"the results file '{self._path}' failed", why=str(error), way_out="check its folder, rights and free space"
         )
+
+
+def _packed(pages: Iterable[pl.DataFrame]) -> Iterator[tuple[int, memoryview]]:
+    """Every page's rows and bytes, in order; the next ones are packed while one is written."""
+    coming: deque[Future[tuple[int, memoryview]]] = deque()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for page in pages:
+            coming.append(pool.submit(_page, page))
+            if len(coming) > PAGES_AHEAD:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+
+
+def _page(page: pl.DataFrame) -> tuple[int, memoryview]:
+    buffer = io.BytesIO()
+    page.write_ipc(buffer, compression="lz4")
+    return page.height, buffer.getbuffer()

@@ -21,7 +21,7 @@ import polars as pl
 
 from bluegold.core.errors import IntegrityError, StoreError
 
-__all__ = ["Batch", "Partitions"]
+__all__ = ["Batch", "Part", "Partitions"]
 
 PENDING = ".pending"
 
@@ -77,8 +77,30 @@ class Partitions:
         return dict(batches[-1].positions) if batches else {}
 
     def files(self) -> list[Path]:
-        """Every file that counts, oldest first."""
-        return [self.root / part.path for batch in self.batches for part in batch.parts]
+        """Every file that counts and is here, oldest first."""
+        away = self.away
+        return [self.root / part.path for batch in self.batches for part in batch.parts if part.path not in away]
+
+    @property
+    def away(self) -> frozenset[str]:
+        """Files that were moved to the archive."""
+        try:
+            return frozenset((self.root / "away.txt").read_text(encoding="utf-8").splitlines())
+        except FileNotFoundError:
+            return frozenset()
+
+    def send_away(self, path: str) -> None:
+        """Remove a file that the archive holds; call it inside :meth:`writing`.
+
+        Raises:
+            OSError: it cannot be removed; a file that is noted and still here is removed by the next call.
+        """
+        if path not in self.away:
+            with (self.root / "away.txt").open("a", encoding="utf-8") as noted:
+                noted.write(f"{path}\n")
+                noted.flush()
+                os.fsync(noted.fileno())
+        (self.root / path).unlink(missing_ok=True)
 
     def scan(self) -> pl.LazyFrame:
         """All rows, to be queried lazily; without rows a frame without columns."""
@@ -138,10 +160,12 @@ class Partitions:
         Raises:
             IntegrityError: a file is missing or was changed.
         """
-        seen = 0
+        seen, away = 0, self.away
         for batch in self.batches:
             for part in batch.parts:
                 path = self.root / part.path
+                if part.path in away:
+                    continue
                 if not path.is_file() or _digest(path) != part.sha256:
                     raise IntegrityError(
                         f"'{path}' is not what was written", way_out="restore it, or export again into an empty folder"

@@ -50,7 +50,9 @@ class DecisionRecord(msgspec.Struct, kw_only=True, tag_field="kind", tag="decisi
     Gold failed and Blue stepped in, and ``error`` then says how Gold failed.  ``vector`` is the model's
     input (null where the matrix holds NaN).  ``input_digest`` is the sha256 of the encoded payload,
     ``features_digest`` names the feature program.  ``attempt`` is the edge's name for the request, the same
-    when it had to be sent again.  Times are microseconds.  ``id`` is given by the log.
+    when it had to be sent again.  ``payload`` and ``entity`` hold pseudonyms where the contract marks a field as
+    personal; ``sealed`` holds those fields' values, encrypted one by one.  Times are microseconds.  ``id`` is given
+    by the log.
 
     Example:
         >>> record = DecisionRecord(at=1, model="m", version="v1", color="blue", value=True, score=0.75)
@@ -81,6 +83,7 @@ class DecisionRecord(msgspec.Struct, kw_only=True, tag_field="kind", tag="decisi
     canary: bool = False
     scores: tuple[float, ...] = ()
     attempt: str = ""
+    sealed: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
     def matrix_row(self) -> list[float]:
         """The model's input as numbers, with NaN where nothing was known.

@@ -17,8 +17,10 @@ from bluegold.production.results.records import SegmentHeader, decode_record
 from bluegold.telemetry.chain import GENESIS, link
 
 __all__ = [
+    "Gone",
     "Head",
     "Place",
+    "gone",
     "header_of",
     "last_head",
     "line",
@@ -116,6 +118,31 @@ def workers(root: Path) -> list[int]:
 def segments(root: Path, worker: int) -> list[int]:
     """The segments one worker left, oldest first."""
     return sorted(int(path.stem) for path in (root / f"worker-{worker}").glob("*.jsonl") if path.stem.isdecimal())
+
+
+class Gone(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the log of a worker was cut off: all segments up to ``segment`` are in the archive only.
+
+    ``digest`` is what the next segment hangs on, ``size`` how many bytes of the last one count, ``archive`` its folder.
+    """
+
+    segment: int
+    digest: str
+    size: int
+    archive: str
+
+    @property
+    def head(self) -> Head:
+        """Where the chain goes on."""
+        return Head(self.segment, self.digest, self.size)
+
+
+def gone(root: Path, worker: int) -> Gone | None:
+    """What was moved to the archive of one worker's log; None when nothing was."""
+    try:
+        return msgspec.json.decode((root / f"worker-{worker}" / "archived.json").read_bytes(), type=Gone)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
 
 
 def last_head(root: Path, worker: int) -> Head:

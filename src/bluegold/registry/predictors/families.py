@@ -34,6 +34,12 @@ def _onnx(data: bytes) -> Predictor:
     return OnnxPredictor(data)
 
 
+def _xgboost(data: bytes) -> Predictor:
+    from bluegold.registry.predictors.xgboost_native import XgboostPredictor
+
+    return XgboostPredictor(data)
+
+
 #: family -> (file name of its artefact, loader).
 FAMILIES: dict[str, tuple[str, Callable[[bytes], Predictor]]] = {
     "lightgbm": ("model.txt", _lightgbm),
@@ -41,6 +47,7 @@ FAMILIES: dict[str, tuple[str, Callable[[bytes], Predictor]]] = {
     "linear": ("model.json", _logistic),
     "softmax": ("model.json", _softmax),
     "onnx": ("model.onnx", _onnx),
+    "xgboost": ("model.json", _xgboost),
 }
 
 

@@ -109,6 +109,7 @@ class LightgbmPredictor:
     """
 
     family = "lightgbm"
+    shares = False
 
     def __init__(self, data: bytes) -> None:
         if not data.startswith(b"tree\n") or b"\x00" in data:

@@ -89,6 +89,7 @@ class LinearPredictor:
     """
 
     outputs = 1
+    shares = False
 
     def __init__(
         self,

@@ -68,6 +68,7 @@ class OnnxPredictor:
                 why=str(error),
                 way_out="develop it with one of the families",
             ) from error
+        self.shares = not self.facts.alone
         self.width, self.outputs = len(self.facts.impute), self.facts.outputs
         self._input = self._session.get_inputs()[0].name
         self._wanted = [self._session.get_outputs()[-1].name]

@@ -31,6 +31,10 @@ class Predictor(Protocol):
     def outputs(self) -> int:
         """1 for a probability or a number a row, else how many classes get a probability."""
 
+    @property
+    def shares(self) -> bool:
+        """Whether a call costs much more than a row in it, so that rows which wait together should share one."""
+
     def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities in [0, 1] or numbers, (n,), or (n, outputs) for several classes, of a matrix (n, width);
         NaN stands for a missing number."""

@@ -39,6 +39,7 @@ class SoftmaxPredictor:
     """
 
     family = "softmax"
+    shares = False
 
     def __init__(self, margins: Sequence[LinearPredictor]) -> None:
         if len(margins) < 2 or len({margin.width for margin in margins}) != 1:

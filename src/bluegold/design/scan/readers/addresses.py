@@ -6,7 +6,7 @@ import re
 
 __all__ = ["scheme_of"]
 
-_SCHEME = re.compile(r"((?:jdbc:)?[a-zA-Z][a-zA-Z0-9+.-]{0,40})://")
+_SCHEME = re.compile(r"((?:jdbc:)?[a-zA-Z][a-zA-Z0-9+.-]{0,40})://(?!\s)")
 _FALLBACK = re.compile(r"\$\{\w{1,80}:?[-=]([^}]{0,400})\}?")
 _PUBLIC = frozenset({"http", "https", "file", "ftp", "git", "ssh", "tcp", "unix", "ws", "wss", "grpc", "data"})
 
@@ -17,8 +17,8 @@ def scheme_of(text: str) -> str:
     Example:
         >>> scheme_of("postgresql+psycopg2://user:secret@db/train")
         'postgresql+psycopg2'
-        >>> scheme_of("https://example.org"), scheme_of("see s3://bucket")
-        ('', '')
+        >>> scheme_of("https://example.org"), scheme_of("see s3://bucket"), scheme_of("redis:// or rediss://")
+        ('', '', '')
         >>> scheme_of("${TRACKING_URI:-sqlite:////app/runs.db}")
         'sqlite'
     """

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bluegold.design.scan.detector import DEPLOYED, Detector, FileSign
 from bluegold.design.scan.signals import EvidenceKind, Signal
-from bluegold.design.scan.source import SourceFile
+from bluegold.design.scan.source import SourceFile, becomes
 
 __all__ = ["Layouts"]
 
@@ -59,6 +59,7 @@ class Layouts:
                 yield _signal(row, line, file.path)
 
     def _candidates(self, path: str) -> list[_Row]:
+        path = becomes(path)
         name = path.rpartition("/")[2]
         known = self._by_name.get(name)
         if known is None:

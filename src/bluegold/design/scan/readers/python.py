@@ -38,6 +38,8 @@ _SHELL_CALLS = frozenset(
 #: names by which scanned code reads its environment, spelt in two parts because this code reads none
 _ENVIRON = "os." + "environ"
 _ENVIRONMENT = frozenset({"os." + "getenv", f"{_ENVIRON}.get", f"{_ENVIRON}.setdefault", _ENVIRON})
+#: keywords and keys whose texts tell a reader something and open nothing
+_TOLD = frozenset({"description", "example", "examples", "help", "title", "epilog", "summary", "docstring"})
 _CLIENTS = frozenset({"client", "resource"})
 _LOADERS = frozenset({"importlib.import_module", "__import__", "pytest.importorskip", "import_module"})
 
@@ -83,8 +85,10 @@ class Code:
             yield from self._call(call)
         for mapping in found.dicts:
             yield from _manifest(mapping)
+        told = _told(found)
         for node in found.strings:
-            yield from self._string(node, begins=id(node) in found.starts)
+            if id(node) not in told:
+                yield from self._string(node, begins=id(node) in found.starts)
         for item in found.subscripts:
             name = _text(item.slice)
             if name and self._resolve(item.value) == _ENVIRON:
@@ -248,6 +252,15 @@ def _text(node: ast.AST | None) -> str:
     if isinstance(node, ast.JoinedStr) and node.values:
         return _text(node.values[0])
     return ""
+
+
+def _told(found: Outline) -> set[int]:
+    """The strings of descriptions, examples and help texts."""
+    values = [item.value for call in found.calls for item in call.keywords if item.arg in _TOLD]
+    for mapping in found.dicts:
+        pairs = zip(mapping.keys, mapping.values, strict=True)
+        values += [value for key, value in pairs if key is not None and _text(key) in _TOLD]
+    return {id(inner) for value in values for inner in ast.walk(value) if isinstance(inner, ast.Constant)}
 
 
 def _joined(node: ast.AST) -> str:

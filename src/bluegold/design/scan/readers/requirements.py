@@ -127,11 +127,12 @@ def _keys(file: SourceFile, table: object) -> Iterator[Signal]:
             extras = value.get("extras") if isinstance(value, dict) else None
             joined = ",".join(_strings(extras))
             if str(name).lower() != "python":
-                yield from _placed(file, f"{name}[{joined}]" if joined else str(name))
+                yield from _placed(file, f"{name}[{joined}]" if joined else str(name), key=True)
 
 
-def _placed(file: SourceFile, requirement: str) -> Iterator[Signal]:
-    """The requirement's signals at the first line that names it and is no comment."""
+def _placed(file: SourceFile, requirement: str, *, key: bool = False) -> Iterator[Signal]:
+    """The requirement's signals at the line that states it; a heading or a script of the same name is another thing."""
+    line = 0 if key else file.quoted.get(requirement, 0)
     for signal in package_signals(requirement, 1):
         name = signal.detail.removeprefix("package ").partition("[")[0]
-        yield signal._replace(line=file.words.get(name, 1))
+        yield signal._replace(line=line or file.keyed.get(name) or file.words.get(name, 1))

@@ -32,7 +32,7 @@ from bluegold.design.scan.readers.shell import read_groovy, read_makefile
 from bluegold.design.scan.readers.terraform import read_terraform
 from bluegold.design.scan.readers.yaml_files import read_yaml
 from bluegold.design.scan.signals import Signal
-from bluegold.design.scan.source import SourceFile
+from bluegold.design.scan.source import SourceFile, becomes
 
 __all__ = ["FORMATS", "Context", "Format", "format_of"]
 
@@ -121,11 +121,14 @@ def format_of(name: str) -> Format | None:
     Example:
         >>> format_of("requirements-dev.txt").name, format_of("poetry.lock").name, format_of("photo.png")
         ('requirements', 'lock file', None)
+        >>> format_of("main.tf.j2").name, format_of("notes.j2")
+        ('Terraform', None)
     """
     suffix = name.rpartition(".")[2].lower() if "." in name else ""
     key = f"*.{suffix}" if suffix in {"py", "ipynb", "go", "js", "ts", "png", "md"} and name != "setup.py" else name
     if key not in _BY_NAME:
         if len(_BY_NAME) > 50_000:
             _BY_NAME.clear()
-        _BY_NAME[key] = next((row for row in FORMATS if row.files.fullmatch(name)), None)
+        final = becomes(name)
+        _BY_NAME[key] = next((row for row in FORMATS if row.files.fullmatch(final)), None)
     return _BY_NAME[key]

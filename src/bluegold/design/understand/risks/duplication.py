@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from bluegold.design.understand.activities import Place
 from bluegold.design.understand.code import Module
+from bluegold.design.understand.columns import Column
 from bluegold.design.understand.imports import closure
 from bluegold.design.understand.risks.view import View
-from bluegold.design.understand.shapes import Column, columns, functions
+from bluegold.design.understand.shapes import functions
 
 __all__ = ["find"]
 
@@ -44,13 +45,13 @@ def _columns(ours: Iterable[Module], theirs: Iterable[Module], told: set[tuple[s
     """Columns that both sides compute: with the same expression, or with another one over the same things."""
     known: dict[str, tuple[str, Column]] = {}
     for module in ours:
-        for one in columns(module):
+        for one in module.columns:
             if one.of_table:
                 known.setdefault(one.name, (module.path, one))
     found: list[Place] = []
     seen: set[str] = set()
     for module in theirs:
-        for one in columns(module):
+        for one in module.columns:
             if one.name not in known or one.name in seen or (module.path, one.line) in told:
                 continue
             path, first = known[one.name]

@@ -39,6 +39,12 @@ _GENERIC = frozenset({"secret", "password", "passwd", "pass", "pwd", "pw", "toke
 _LIKELY = re.compile(
     rf"(?i){_NAMES}|://[^\s/@]{{1,80}}:[^\s/@]{{3,120}}@|AKIA|ASIA|gh[pousr]_|xox|AIza|hf_|sk-|PRIVATE KEY"
 )
+#: one of these stands in every text that _LIKELY fits; looking for them is much cheaper
+_WORDS = (
+    *("passw", "passp", "secret", "token", "credential", "://", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+    *("github_pat", "xox", "aiza", "hf_", "sk-", "private key"),
+    *(f"{word}{dash}key" for word in ("api", "access", "private", "auth", "account") for dash in ("", "_")),
+)
 _CALL = re.compile(r"[\w.]+\(.*|[A-Za-z_][\w]*(\.[A-Za-z_]\w*)+|/.*|\[[A-Z]+\]")
 
 
@@ -51,6 +57,9 @@ def find(view: View) -> tuple[Place, ...]:
 
 
 def _in(file: SourceFile) -> Iterator[Place]:
+    lower = file.text.lower()
+    if not any(word in lower for word in _WORDS):
+        return
     bare = not file.name.endswith((".py", ".json", ".ipynb"))
     for number in sorted({file.line_of(found.start()) for found in _LIKELY.finditer(file.text)}):
         said = _said(file.lines[number - 1], bare=bare)

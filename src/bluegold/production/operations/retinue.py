@@ -1,0 +1,69 @@
+"""The retinue: which processes stand beside the workers of a server, each by its own choice."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from bluegold.core.workspace import Workspace
+from bluegold.production.operations.board import Board, Head
+from bluegold.production.operations.companions import Companion
+from bluegold.production.operations.drift_config import DriftConfig
+from bluegold.production.operations.edge import EdgeConfig
+from bluegold.production.operations.processes import Endpoint
+from bluegold.production.operations.sentinel_config import SentinelConfig
+from bluegold.production.operations.server_config import ServerConfig
+
+__all__ = ["companions"]
+
+DEPUTY_AFTER_S = 0.2
+SENTINEL_AFTER_S = 1.0
+DRIFT_AFTER_S = 2.0
+
+
+def companions(server: ServerConfig, endpoint: Endpoint, board: Board) -> list[Companion]:
+    """The companions that a server asks for.
+
+    Args:
+        server: what the server is.
+        endpoint: where it answers.
+        board: its board, which remembers their numbers.
+    """
+    found = []
+    if server.edge >= 0:
+        found.append(_edge(server, endpoint, board))
+    if server.sentinel > 0:
+        found.append(_sentinel(server, endpoint, board))
+    if server.drift > 0:
+        found.append(_drift(server, board))
+    if server.deputy:
+        found.append(_deputy(server, board))
+    return found
+
+
+def _edge(server: ServerConfig, endpoint: Endpoint, board: Board) -> Companion:
+    config = EdgeConfig(fd=server.edge, ports=endpoint.direct, board=Path(endpoint.board))
+    return Companion(config.command, _log(server, "edge"), (server.edge,), again=0.0, place=(board, Head.EDGE))
+
+
+def _sentinel(server: ServerConfig, endpoint: Endpoint, board: Board) -> Companion:
+    config = SentinelConfig(workspace=server.workspace, endpoint=endpoint, every=server.sentinel)
+    return Companion(config.command, _log(server, "sentinel"), after=SENTINEL_AFTER_S, place=(board, Head.SENTINEL))
+
+
+def _drift(server: ServerConfig, board: Board) -> Companion:
+    path = Workspace(server.workspace).run / "board"
+    config = DriftConfig(workspace=server.workspace, board=path, every=server.drift)
+    return Companion(config.command, _log(server, "drift"), after=DRIFT_AFTER_S, place=(board, Head.DRIFT))
+
+
+def _deputy(server: ServerConfig, board: Board) -> Companion:
+    told = msgspec.structs.replace(server, leader=os.getpid())
+    fds = (*server.fds, server.edge) if server.edge >= 0 else server.fds
+    return Companion(told.command, _log(server, "deputy"), fds, after=DEPUTY_AFTER_S, place=(board, Head.DEPUTY))
+
+
+def _log(server: ServerConfig, name: str) -> Path:
+    return Workspace(server.workspace).run / f"{name}.log"

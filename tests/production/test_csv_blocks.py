@@ -1,0 +1,98 @@
+"""CSV in blocks: numbers that are read at once say what their text says, and refused rows stay as they were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bluegold.features.cleaning import Cleaned, clean_frame
+from bluegold.features.fields import ContractSpec, FieldSpec
+from bluegold.production import reading
+from bluegold.production.csv_blocks import Block, BlockReader
+from bluegold.production.reading import pieces
+
+SPEC = ContractSpec(
+    name="T",
+    description="",
+    fields=(
+        FieldSpec(name="a", kind="number", ge=0, le=100),
+        FieldSpec(name="b", kind="text", missing="flag", max_length=6),
+        FieldSpec(name="c", kind="number", integer=True, missing="flag", outside="clip", le=50),
+    ),
+)
+NAMES = ["a", "b", "c", "other"]
+PLAIN = ["1", "1.50", "", "7e1", "0.1", "300", "-0", "00012", "+4", "1e400", "9007199254740993", ".5"]
+ODD = ["nan", "inf", " 1", "1 ", "\t1", '""', '"1"', '" 1"', "x", "1_0", "1,5", '"1,5"', "é", "0x10", '"a\nb"', "-"]
+WORDS = ["x", "", "two words", '""', '"a,b"', '"say ""so"""', "é", " y", "longer than six"]
+
+
+def cleaned(block: Block) -> Cleaned:
+    return clean_frame(SPEC, block.frame, spoiled=block.spoiled, original=block.original)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.sampled_from(PLAIN), st.sampled_from(PLAIN + ODD)),
+            st.sampled_from(WORDS),
+            st.sampled_from(PLAIN),
+            st.sampled_from(["1", "", '"q"', "z"]),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_numbers_read_at_once_clean_as_their_text_does(
+    rows: list[tuple[str, str, str, str]], blank: bool, ended: bool
+) -> None:
+    lines = [",".join(row) for row in rows] + ([""] if blank else []) + ["5,end,5,5"]
+    raw = ("\n".join(lines) + ("\n" if ended else "")).encode()
+    fast, text = cleaned(BlockReader(NAMES, ["a", "c"]).read(raw)), cleaned(BlockReader(NAMES).read(raw))
+    assert fast.counts == text.counts
+    assert fast.valid.equals(text.valid)
+    assert fast.quarantine.rows() == text.quarantine.rows()
+
+
+def test_plain_numbers_are_read_at_once_and_refused_rows_stay_as_they_were_written() -> None:
+    reader = BlockReader(NAMES, ["a", "c"])
+    block = reader.read(b"1.50,x,1,z\n300.0,y,2,z\n,w,3,z\n")
+    assert block.frame.schema["a"] == pl.Float64
+    found = cleaned(block)
+    assert found.quarantine["a"].to_list() == ["300.0", None]
+    assert found.quarantine["_row"].to_list() == [1, 2]
+
+
+def test_a_column_that_held_something_else_stays_text_and_the_others_do_not() -> None:
+    reader = BlockReader(NAMES, ["a", "c"])
+    assert reader.read(b"soon,x,1,z\n").frame.schema["c"] == pl.String
+    assert reader.read(b"1,x,1,z\n").frame.schema == {
+        "a": pl.String,
+        "b": pl.String,
+        "c": pl.Float64,
+        "other": pl.String,
+    }
+
+
+@pytest.mark.parametrize("size", [64, 100, 1000])
+def test_pieces_are_the_same_from_wherever_reading_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(reading, "CHUNK_BYTES", size)
+    source = tmp_path / "rows.csv"
+    long = "w" * 700
+    lines = [f'{number},"{long if number == 9 else "t"}\nu",{number / 4}' for number in range(40)]
+    source.write_text("a,b,c\n" + "\n".join(lines) + "\n")
+    whole = list(pieces(source, numbers=["a", "c"]))
+    assert [value for piece in whole for value in piece.frame["c"].cast(pl.Float64)] == [n / 4 for n in range(40)]
+    for place, piece in enumerate(whole[:-1]):
+        rest = list(pieces(source, piece.end, ["a", "c"]))
+        assert [(one.end, one.frame.height) for one in rest] == [
+            (one.end, one.frame.height) for one in whole[place + 1 :]
+        ]
