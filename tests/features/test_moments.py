@@ -48,3 +48,12 @@ def test_a_character_out_of_place_is_never_read_as_a_digit(place: int, other: st
     text = good[:place] + other + good[place + 1 :]
     found = moments(pl.Series([good, text]))[1]
     assert text == good or found is None or place in {4, 7, 10, 13, 16}
+
+
+def test_a_year_that_lost_a_digit_names_no_moment() -> None:
+    good = "2013-10-11T12:13:14"
+    assert moments(pl.Series([good, "\xa0" + good[1:], "0013-10-11T12:13:14"])).to_list() == [
+        dt.datetime(2013, 10, 11, 12, 13, 14),
+        None,
+        dt.datetime(13, 10, 11, 12, 13, 14),
+    ]

@@ -12,6 +12,8 @@ import pytest
 
 from bluegold.core.nouns import Approval
 from bluegold.core.workspace import Workspace
+from bluegold.development import develop
+from bluegold.features.loader import load_system
 from bluegold.probes import (
     availability,
     decision_audit_trail,
@@ -24,11 +26,13 @@ from bluegold.probes.bench import Bench
 from bluegold.probes.decision_audit_trail import attack
 from bluegold.probes.executions_recorded import recorded
 from bluegold.probes.instruments.load import Answered
+from bluegold.probes.instruments.queries import natural_records
 from bluegold.probes.scratch import NotMeasured, Scratch, copied
 from bluegold.production.operations.board import Head
 from bluegold.production.results.decision_log import DecisionLog
 from bluegold.production.results.decision_reader import DecisionReader, LogReport
 from bluegold.production.results.records import DecisionRecord
+from bluegold.registry import Registry
 from bluegold.registry.approvals import Approvals
 from bluegold.registry.verification import ChainReport
 
@@ -234,3 +238,47 @@ def test_a_pipeline_that_touches_another_is_found_out(bench: Bench, monkeypatch:
     evidence = feature_isolation.measure(bench)
     assert evidence.value is False
     assert "a broken pipeline of Gold changed or cost answers of Blue" in evidence.method
+
+
+SEASONS = """
+import datetime as dt
+
+import numpy as np
+import polars as pl
+
+import bluegold as bg
+
+
+class Row(bg.Contract):
+    at: dt.datetime = bg.time()
+    warmth: float = bg.number()
+
+
+split = bg.by_time(validate_from="2020-01-21", holdout_from="2020-02-10")
+system = bg.System("seasons", contract=Row, target=pl.col("bought"), time="at", split=split)
+system.use("warmth")
+system.model("logistic")
+
+
+@system.source
+def load() -> bg.Data:
+    draw, start = np.random.default_rng(1), dt.datetime(2020, 1, 1)
+    warmth = draw.normal(size=1800) + np.repeat([0.0, 0.0, 50.0], 600)
+    times = [start + dt.timedelta(hours=0.8 * hour) for hour in range(1800)]
+    return bg.Data(pl.DataFrame({"at": times, "warmth": warmth, "bought": (warmth % 1) > 0.5}))
+"""
+
+
+def test_callers_of_the_present_are_imitated_with_records_of_the_present(tmp_path: Path) -> None:
+    (tmp_path / "pipeline.py").write_text(SEASONS, encoding="utf-8")
+    (tmp_path / "architecture.yaml").write_text("system: seasons\n", encoding="utf-8")
+    system, space = load_system(tmp_path), Workspace.create(tmp_path / "w")
+    with Registry.open(space, actor="ada") as registry:
+        version = develop(system, space, registry, author="ada", folder=tmp_path)
+        for step in ("Staging", "Canary"):
+            registry.lifecycle.transition(version.ref, step, reason="test")
+        registry.promote(version.ref, reason="test")
+        with Bench(space, registry, system) as bench:
+            asked = bench.once(natural_records)
+    assert asked.height > 400
+    assert (asked["warmth"] > 40.0).all()

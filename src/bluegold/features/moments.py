@@ -28,6 +28,7 @@ def _word(chars: bytes) -> np.uint64:
 
 SHORTEST, LONGEST = 19, 26
 BLOCK = 8192
+FIRST_YEAR = 1000
 DATE, CLOCK, REST = _word(b"0000-00-"), _word(b"00T00:00"), _word(b"00:00:00")
 BETWEEN, BLANK = _word(b"\0\0\xff"), _word(b"\0\0" + bytes([ord("T") ^ ord(" ")]))
 HIGH = _word(b"\x80" * 8)
@@ -86,7 +87,9 @@ def _by_polars(text: pl.Series) -> pl.Series:
         found = text.str.to_datetime(time_unit="us", strict=False, ambiguous="null")
     except pl.exceptions.PolarsError:  # nothing in it looks like a moment
         return _empty(text)
-    return found if found.dtype == pl.Datetime("us") else _empty(text)  # one with an offset is the caller's to judge
+    if found.dtype != pl.Datetime("us"):
+        return _empty(text)  # one with an offset is the caller's to judge
+    return _where(found, found.dt.year() >= FIRST_YEAR)  # "013-10-11" names no year
 
 
 def _iso(text: pl.Series, length: int) -> tuple[Ints, Bools]:

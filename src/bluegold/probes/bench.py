@@ -30,7 +30,7 @@ from bluegold.registry.bundle import Bundle, load_bundle
 from bluegold.registry.registry import Registry
 from bluegold.requirements.catalog import judge, requirement
 
-__all__ = ["SAMPLE_ROWS", "Bench", "Probe", "keep", "raw"]
+__all__ = ["SAMPLE_ROWS", "Bench", "Probe", "keep", "loaded", "raw"]
 
 T = TypeVar("T")
 
@@ -57,6 +57,7 @@ class Bench:
         registry: its registry.
         system: the definition; without it, what needs the system's own data or plan is not measured.
         endpoint: the server that serves it now, if one does; probes only watch it.
+        data: the system's own data where the caller has it already; the definition's source is asked otherwise.
     """
 
     def __init__(
@@ -65,11 +66,12 @@ class Bench:
         registry: Registry,
         system: System | None = None,
         endpoint: Endpoint | None = None,
+        data: Data | None = None,
     ) -> None:
         self.workspace = workspace
         self.registry = registry
         self.endpoint = endpoint
-        self._system = system
+        self._system, self._data = system, data
         self._undo = contextlib.ExitStack()
         self._made: dict[Any, Any] = {}
 
@@ -254,14 +256,19 @@ class Bench:
         return self._undo.enter_context(served(self._undo.enter_context(self.copy()), blue, self.workspace.online))
 
 
-def raw(bench: Bench) -> Data:
-    """The system's own data as its source gives it, the first :data:`SAMPLE_ROWS` rows; use it through ``bench.once``.
+def loaded(bench: Bench) -> Data:
+    """The system's own data as its source gives it; use it through ``bench.once``.
 
     Raises:
         NotMeasured: no definition was given.
         DataError: the source gives nothing usable.
     """
-    found = bench.system.load()
+    return bench._data or bench.system.load()
+
+
+def raw(bench: Bench) -> Data:
+    """The first :data:`SAMPLE_ROWS` rows of :func:`loaded`, which raises the same; use it through ``bench.once``."""
+    found = bench.once(loaded)
     return Data(found.rows.head(SAMPLE_ROWS), found.tables, found.notes)
 
 

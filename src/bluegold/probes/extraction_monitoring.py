@@ -20,7 +20,7 @@ __all__ = ["REQUIREMENT", "measure"]
 REQUIREMENT = "SEC-6"
 MIX = 0.3
 ATTACKERS, USERS = 5, 5
-PLACEBO, BOUND = 100, 0.03
+PLACEBO, BOUND = 50, 0.04
 """Natural windows, and the share of them that may alarm: one in a hundred, and what chance makes of it."""
 
 

@@ -10,7 +10,7 @@ from bluegold.production.operations.safe_mode import to_safety
 __all__ = ["REQUIREMENT", "measure"]
 
 REQUIREMENT = "AP-10"
-TIMES = 10
+TIMES = 5
 LIMIT_S = 30.0
 
 

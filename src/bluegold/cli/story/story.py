@@ -101,7 +101,7 @@ class Story:
             self.screen.act("A drill, developed meanwhile: labels were mixed up wherever it was cold")
             self._drill(flights, spoiled, endpoint)
             self.screen.act("Proof: requirements measured on this system")
-            self._prove(endpoint)
+            self._prove(endpoint, flights)
         self._finish()
         return self.summary
 
@@ -218,11 +218,11 @@ class Story:
                 f"{totals.gold:,} answered by Gold, {totals.labelled:,} outcomes came back"
             )
 
-    def _prove(self, endpoint: Endpoint) -> None:
+    def _prove(self, endpoint: Endpoint, flights: Data) -> None:
         from bluegold.probes.bench import Bench
         from bluegold.probes.table import prove
 
-        found = prove(Bench(self.workspace, self.registry, self.system, endpoint))
+        found = prove(Bench(self.workspace, self.registry, self.system, endpoint, flights))
         measured = [one for one in found if one.value is not None]
         met = sum(one.verdict in {"objective", "threshold"} for one in measured)
         self.screen.step(f"{len(measured)} of {len(found)} requirements measured, {met} met; the others say so")

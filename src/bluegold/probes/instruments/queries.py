@@ -9,12 +9,34 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from bluegold.probes.bench import Bench, raw
+from bluegold.probes.bench import Bench, loaded
 from bluegold.probes.scratch import NotMeasured
 
-__all__ = ["Queries"]
+__all__ = ["Queries", "natural_records"]
 
 SAMPLE = 5_000
+
+
+def natural_records(bench: Bench) -> pl.DataFrame:
+    """Records that happened while the production version was verified, as its contract takes them; up to 5,000.
+
+    Callers ask about their present, and a version is verified on the newest data: records of another season would look
+    strange to whoever knows the hold-out.  Use it through ``bench.once``.
+
+    Raises:
+        NotMeasured: the system's data holds no such record, or no definition was given.
+        RegistryError: the version carries no hold-out.
+    """
+    rows, contract = bench.once(loaded).rows, bench.program.contract
+    time = bench.system.time
+    if time and time in rows.columns:
+        kept = pl.read_parquet(bench.registry.versions.artefact(bench.version.ref, "holdout.parquet"))
+        first, last = kept["_time"].min(), kept["_time"].max()
+        rows = rows.filter(pl.col(time).is_between(pl.lit(first), pl.lit(last)))
+    clean = bench.program.clean(rows.sample(min(2 * SAMPLE, rows.height), seed=7)).valid
+    if clean.is_empty():
+        raise NotMeasured("the system's data holds no record that its contract accepts, of the time of the hold-out")
+    return clean.select(contract.names).head(SAMPLE)
 
 
 class Queries:
@@ -26,15 +48,13 @@ class Queries:
 
     Raises:
         NotMeasured: the system's data holds no record that its contract accepts, or no definition was given.
+        RegistryError: the version in production carries no hold-out.
     """
 
     def __init__(self, bench: Bench, seed: int = 7) -> None:
         self._draw = np.random.default_rng(seed)
         self._contract = bench.program.contract
-        rows = bench.program.clean(bench.once(raw).rows).valid.select(self._contract.names)
-        if rows.is_empty():
-            raise NotMeasured("the system's data holds no record that its contract accepts")
-        self._rows = rows.sample(min(SAMPLE, rows.height), seed=seed)
+        self._rows = bench.once(natural_records)
 
     def natural(self, count: int) -> list[dict[str, Any]]:
         """Records that happened, each at most once where there are enough of them."""
