@@ -28,6 +28,7 @@ from sqlalchemy import Connection, Table, insert, update
 
 from bluegold.core.nouns import Lineage, ModelVersion, StageChange
 from bluegold.core.workspace import Workspace
+from bluegold.registry.authenticity import version_digest
 from bluegold.registry.checkpoints import BLOCK, checkpoint_message
 from bluegold.registry.head import Head, head_message, row_digest, write_head
 from bluegold.registry.registry import Registry
@@ -44,7 +45,6 @@ from bluegold.registry.tables import (
     metrics_table,
     micros,
 )
-from bluegold.registry.versions import version_digest
 from bluegold.telemetry.chain import GENESIS, canonical, link
 from bluegold.telemetry.merkle import Frontier, leaf
 

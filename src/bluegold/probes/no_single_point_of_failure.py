@@ -18,7 +18,7 @@ from bluegold.production.operations.watched import alive
 __all__ = ["REQUIREMENT", "measure"]
 
 REQUIREMENT = "NF-3"
-SETTLE_S = 0.5
+SETTLE_S = 0.3
 WAIT_S = 1.0
 LIMIT_S = 30.0
 

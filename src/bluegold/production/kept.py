@@ -17,8 +17,8 @@ import msgspec
 from bluegold.core.errors import IntegrityError, ServingError, UnknownVersion, WorkspaceError
 from bluegold.core.nouns import ModelVersion, TrafficSplit
 from bluegold.core.workspace import Workspace, write_atomic
+from bluegold.registry.authenticity import authentic
 from bluegold.registry.bundle import Versions
-from bluegold.registry.versions import authentic
 from bluegold.security.signing import Signer
 
 __all__ = ["Kept", "Recorded", "kept_models", "served"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,61 +12,22 @@ from sqlalchemy import Connection, Row, func, insert, select
 from bluegold.core.errors import IntegrityError, RegistryError, UnknownVersion
 from bluegold.core.nouns import Lineage, ModelVersion, Stage, StageChange
 from bluegold.registry.audit import Audit, Change
+from bluegold.registry.authenticity import authentic, version_digest
 from bluegold.registry.schema import metric_rows
 from bluegold.registry.search import Search, search_in
+from bluegold.registry.source_rows import row_edges
 from bluegold.registry.tables import STAGES, VERSIONS, metrics_table
 from bluegold.security.access import Access
 from bluegold.security.artefact_scan import scan
-from bluegold.security.signing import Verifier
 from bluegold.stores.graph_relational import GraphRelational
 from bluegold.stores.protocols import Edge, ObjectStore
-from bluegold.telemetry.chain import canonical
 
-__all__ = ["Versions", "authentic", "version_digest", "version_of"]
+__all__ = ["Versions", "version_of"]
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SHOWN = 10
 _table = VERSIONS.table
-
-
-def version_digest(model: str, artefacts: Mapping[str, str], lineage: Lineage) -> str:
-    """The identity of a version's content: sha256 over model name, artefact digests and lineage.
-
-    Raises:
-        RegistryError: the lineage holds something that JSON has no word for.
-    """
-    try:
-        return hashlib.sha256(canonical([model, dict(artefacts), lineage])).hexdigest()
-    except (TypeError, ValueError) as error:
-        raise RegistryError(
-            f"the lineage of '{model}' cannot be kept", why=str(error), way_out="use text and numbers only"
-        ) from error
-
-
-def authentic(version: ModelVersion, verifier: Verifier) -> ModelVersion:
-    """The version itself, once its digest and signature were verified (artefact bytes are not read).
-
-    Raises:
-        IntegrityError: the version or its signature was changed.
-    """
-    if version_digest(version.model, version.artefacts, version.lineage) != version.digest:
-        raise IntegrityError(
-            f"version {version.ref} was changed",
-            why="its artefact list or lineage does not have the digest it was registered with",
-            way_out="run 'bluegold audit verify' and restore the registry from a backup",
-            subject=version.ref,
-        )
-    try:
-        verifier.verify(version.digest.encode(), version.signature)
-    except IntegrityError as error:
-        raise IntegrityError(
-            f"version {version.ref} is not signed by this installation",
-            why="its digest and its signature do not belong together",
-            way_out="register it again here, or restore the registry and its keys from a backup",
-            subject=version.ref,
-        ) from error
-    return version
 
 
 def version_of(row: Row[Any]) -> ModelVersion:
@@ -140,6 +100,7 @@ class Versions:
                 signature=self._audit.signer.sign(digest.encode()),
             )
             _keep(change, version)
+            GraphRelational.add_in(change.connection, row_edges(version.ref, lineage.data, artefacts))
         return version
 
     def get(self, ref: str) -> ModelVersion:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 
 from sqlalchemy import Column, Connection, Index, MetaData, String, Table, delete, or_, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bluegold.stores.protocols import Edge, RelationalStore
 
@@ -70,7 +70,9 @@ class GraphRelational:
         rows = [{"source": e.source, "relation": e.relation, "target": e.target} for e in edges]
         if not rows:
             return
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        dialect = importlib.import_module(
+            f"sqlalchemy.dialects.{connection.dialect.name}"
+        )  # each is heavy: one is loaded
         connection.execute(dialect.insert(edges_table).on_conflict_do_nothing(), rows)
 
     def up(self, node: str, depth: int = 32) -> tuple[Edge, ...]:

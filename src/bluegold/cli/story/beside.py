@@ -1,4 +1,4 @@
-"""Work beside the story: what is developed while a rollout holds and waits for evidence."""
+"""Work beside the story: what is developed while the story goes on."""
 
 from __future__ import annotations
 

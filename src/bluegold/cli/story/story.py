@@ -83,27 +83,40 @@ class Story:
         """Tell it from the first flight to the document."""
         flights = self.system.load()
         data = self._subset(flights)
-        self.screen.act("A first version, flights of January to June: nobody to compare with, six gates all the same")
-        first = self._develop(self.system, split("2013-05-01", "2013-07-01"), data)
-        self._deliver(self.system, first, None)
-        self.screen.act("A second version of the same definition: flights to August")
-        second = self._develop(self.system, split("2013-07-01", "2013-09-01"), data)
-        with Supervisor(self.workspace, self.system.name, workers=2) as endpoint:
-            self.screen.step(f"2 workers serve {first.ref} on {endpoint.url}")
-            with Beside(lambda report: self._others(data, report)) as others:
-                self.screen.act("The second one goes through the whole delivery under live traffic")
-                self._at = {"rehearsal": others.start}
-                with self._traffic(flights, endpoint, "2013-09-01", "2013-09-20"):
-                    self._deliver(self.system, second, endpoint)
-                weak, spoiled = others.result()
-            self.screen.act("An honest but weak candidate, developed meanwhile: known only at scheduled time")
-            self._refused(self.scheduled, weak)
-            self.screen.act("A drill, developed meanwhile: labels were mixed up wherever it was cold")
-            self._drill(flights, spoiled, endpoint)
-            self.screen.act("Proof: requirements measured on this system")
-            self._prove(endpoint, flights)
+        with Beside(self._weak) as weak, Beside(lambda report: self._spoiled(data, report)) as spoiled:
+            weak.start()
+            self.screen.act(
+                "A first version, flights of January to June: nobody to compare with, six gates all the same"
+            )
+            first = self._develop(self.system, split("2013-05-01", "2013-07-01"), data)
+            self._deliver(self.system, first, None)
+            self.screen.act("A second version of the same definition: flights to August")
+            second = self._develop(self.system, split("2013-07-01", "2013-09-01"), data)
+            with Supervisor(self.workspace, self.system.name, workers=2) as endpoint:
+                self.screen.step(f"2 workers serve {first.ref} on {endpoint.url}")
+                self._under_traffic(flights, endpoint, second, weak, spoiled)
         self._finish()
         return self.summary
+
+    def _under_traffic(
+        self,
+        flights: Data,
+        endpoint: Endpoint,
+        second: ModelVersion,
+        weak: Beside[ModelVersion],
+        spoiled: Beside[ModelVersion],
+    ) -> None:
+        """The acts that need a server: the second version's delivery, two candidates that fail, and the proof."""
+        self.screen.act("The second one goes through the whole delivery under live traffic")
+        self._at = {"rehearsal": spoiled.start}
+        with self._traffic(flights, endpoint, "2013-09-01", "2013-09-20"):
+            self._deliver(self.system, second, endpoint)
+        self.screen.act("An honest but weak candidate, developed meanwhile: known only at scheduled time")
+        self._refused(self.scheduled, weak.result())
+        self.screen.act("A drill, developed meanwhile: labels were mixed up wherever it was cold")
+        self._drill(flights, spoiled.result(), endpoint)
+        self.screen.act("Proof: requirements measured on this system")
+        self._prove(endpoint, flights)
 
     def _subset(self, data: Data) -> Data:
         return thinned(data, 3) if self.fast else data
@@ -114,14 +127,18 @@ class Story:
         self._tell(version, f"({self.screen.elapsed - started:.0f} s)")
         return version
 
-    def _others(self, data: Data, report: Callable[[StageEvent], None]) -> tuple[ModelVersion, ModelVersion]:
-        """The weak candidate and the drill's, developed while the rollout waits for evidence."""
+    def _weak(self, report: Callable[[StageEvent], None]) -> ModelVersion:
+        """The weak candidate, developed beside the first version."""
         usual = split("2013-07-01", "2013-09-01")
+        with Registry.open(self.workspace, actor=OPERATOR) as registry:
+            return self._developed(self.scheduled, usual, self._subset(self.scheduled.load()), registry, report)
+
+    def _spoiled(self, data: Data, report: Callable[[StageEvent], None]) -> ModelVersion:
+        """The drill's candidate, developed while the rollout of the second version waits for evidence."""
         warm = split("2013-07-01", "2013-09-01", holdout_until="2013-11-01")
         extract = spoil(self.system, data, table="weather", column="temp", limit=COLD_F, outcome="arr_delay")
         with Registry.open(self.workspace, actor=OPERATOR) as registry:
-            weak = self._developed(self.scheduled, usual, self._subset(self.scheduled.load()), registry, report)
-            return weak, self._developed(self.system, warm, extract, registry, report)
+            return self._developed(self.system, warm, extract, registry, report)
 
     def _developed(
         self, system: System, parts: Split, data: Data, registry: Registry, on_event: Callable[[StageEvent], None]
