@@ -12,7 +12,6 @@ from bluegold.design.brief import Brief
 from bluegold.design.diagrams import CLASSES, label
 from bluegold.design.facts import StageFact
 from bluegold.features.fields import FieldSpec
-from bluegold.features.system import History
 
 __all__ = ["stage_table", "write"]
 
@@ -206,17 +205,23 @@ def _features(brief: Brief) -> list[Block]:
         (
             f"`{item.name}`",
             "history",
-            f"{brief.written(f'history:{item.name}', item.expression)} of the same {_past(item)}",
+            say(
+                "{what} of the same {by}, last {span}",
+                what=brief.written(f"history:{item.name}", item.expression),
+                by=", ".join(item.by),
+                span=_span(item.window),
+            ),
             brief.definition(f"history:{item.name}", f"history {item.name}"),
         )
         for item in system.histories
     ]
     for lookup in system.lookups:
-        age = f", at most {_span(lookup.within)} old" if lookup.within else ""
-        when = "latest at or before the moment" + age if lookup.at else "fixed"
-        mark = brief.definition(f"lookup:{lookup.table}", f"look-up in {lookup.table}")
+        when = say("latest at or before the moment") if lookup.at else say("fixed")
+        if lookup.at and lookup.within:
+            when = say("{when}, at most {age} old", when=when, age=_span(lookup.within))
+        mark, by = brief.definition(f"lookup:{lookup.table}", f"look-up in {lookup.table}"), ", ".join(lookup.by)
         rows += [
-            (f"`{column}`", "look-up", f"`{lookup.table}` by {', '.join(lookup.by)}, {when}", mark)
+            (f"`{column}`", "look-up", say("`{table}` by {by}, {when}", table=lookup.table, by=by, when=when), mark)
             for column in lookup.columns
         ]
     models = ", ".join(
@@ -239,10 +244,6 @@ def _features(brief: Brief) -> list[Block]:
         Table(caption="Features", head=("Feature", "Kind", "Definition", "Evidence"), rows=tuple(rows)),
         Bullets(items=items),
     ]
-
-
-def _past(item: History) -> str:
-    return f"{', '.join(item.by)}, last {_span(item.window)}"
 
 
 def _span(span: dt.timedelta) -> str:

@@ -38,8 +38,13 @@ def write(brief: Brief) -> Section:
             Heading(text="Limits this system replaced", anchor="s6-overrides"),
             Bullets(
                 items=tuple(
-                    f"**{row.id}**: {shown_limit(row, row.threshold)}, objective {shown_limit(row, row.objective)}; "
-                    f"{row.reason} {brief.plan(f'requirements.{row.id}', f'{row.id} replaced')}"
+                    f"**{row.id}**: "
+                    + brief.say(
+                        "{threshold}, objective {objective}",
+                        threshold=shown_limit(row, row.threshold),
+                        objective=shown_limit(row, row.objective),
+                    )
+                    + f"; {row.reason} {brief.plan(f'requirements.{row.id}', f'{row.id} replaced')}"
                     for row in changed
                 )
             ),
