@@ -50,8 +50,12 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
 
     def written(self, key: str, otherwise: object) -> str:
         """How a part of the definition was written, as one line of code."""
+        return f"`{self.code(key, otherwise)}`"
+
+    def code(self, key: str, otherwise: object) -> str:
+        """The same without marks."""
         flat = " ".join(self.facts.texts.get(key, str(otherwise)).replace("`", "'").split())
-        return f"`{flat if len(flat) <= 160 else flat[:159] + '…'}`"
+        return flat if len(flat) <= 160 else flat[:159] + "…"
 
     def version(self, version: ModelVersion) -> str:
         """Cite a registered version."""

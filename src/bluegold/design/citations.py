@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from bluegold.core.nouns import Noun
 
 __all__ = ["Citation", "Citations", "Tag"]
@@ -37,6 +39,8 @@ class Citations:
     def cite(self, source: str, summary: str, tag: Tag = "explicit") -> str:
         """The mark for one piece of evidence; the same source and tag keep their number.
 
+        What a line states besides (``subject: value``) is added to what was said of it.
+
         Args:
             source: ``path:line``, a registry record or a ledger entry.
             summary: what it says, in one line.
@@ -47,6 +51,8 @@ class Citations:
         if found is None:
             found = Citation(id=f"E-{len(self._known) + 1:02d}", tag=tag, source=source, summary=summary)
             self._known[source, tag] = found
+        elif ": " in summary and summary not in found.summary.split("; "):
+            self._known[source, tag] = msgspec.structs.replace(found, summary=f"{found.summary}; {summary}")
         return f"[{found.id}]"
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,14 @@ _DECISION = "decision: "
 _GIVEN = "command line: "
 
 
+_STATED = re.compile(r"(?:.*/)?(?:pipeline\.py|architecture\.ya?ml):\d+")
+"""Where a definition or a plan says something; the line itself may move."""
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """What a design rests on: kind and name -> where or what; decisions by id; the facts it was given.
+
+    ``stated`` is what definition and plan say, by what it is about.
 
     ``mode`` is that of the packet: an ``audit`` knows versions, and so whether anything answers users yet.
     """
@@ -26,6 +33,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     parts: dict[tuple[str, str], str]
     decisions: dict[str, str]
     given: dict[str, Any]
+    stated: dict[str, str] = {}
     name: str
     mode: str = "modernization"
 
@@ -67,6 +75,7 @@ def state(packet: dict[str, Any]) -> State:
     parts: dict[tuple[str, str], str] = {}
     decisions: dict[str, str] = {}
     given: dict[str, Any] = {}
+    stated: dict[str, str] = {}
     for item in packet["evidence"]:
         source, summary = str(item["source"]), str(item["summary"])
         if source.startswith(_SUBJECT):
@@ -76,11 +85,17 @@ def state(packet: dict[str, Any]) -> State:
             decisions[source.removeprefix(_DECISION)] = summary
         elif source.startswith(_GIVEN):
             given[source.removeprefix(_GIVEN)] = yaml.safe_load(summary.partition(": ")[2])
+        elif _STATED.fullmatch(source):
+            for part in summary.split("; "):
+                subject, _, said = part.partition(": ")
+                if said:
+                    stated[subject] = f"{stated[subject]}, {said}" if subject in stated else said
     system = packet["system"]
     return State(
         parts=parts,
         decisions=decisions,
         given=given,
+        stated=stated,
         name=str(system["name"]),
         mode=str(system.get("mode", "modernization")),
     )
@@ -112,6 +127,12 @@ def changes(before: State, now: State) -> tuple[str, ...]:
         f"{kind} gone: {name} (was {before.parts[kind, name]})"
         for kind, name in sorted(before.parts.keys() - now.parts.keys())
     ]
+    for subject in sorted(before.stated.keys() | now.stated.keys()):
+        was, says = before.stated.get(subject), now.stated.get(subject)
+        if was is None or says is None:
+            found.append(f"{subject}: {'new, ' + says if says else 'gone, was ' + str(was)}")
+        elif was != says:
+            found.append(f"{subject}: {was} -> {says}")
     blind = {"rollout"} if (before.mode == "audit") != (now.mode == "audit") else set()
     for identifier in sorted((before.decisions.keys() | now.decisions.keys()) - blind):
         first, second = before.decisions.get(identifier, "none"), now.decisions.get(identifier, "none")

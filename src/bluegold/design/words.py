@@ -22,7 +22,7 @@ _JOINTS = tuple(
     for pattern in (
         r"(`[^`]*`|\[E-[^\]]*\]|\{\{[^}]*\}\})",
         r"(\*\*)",
-        r"(^\d+ |^S[1-6] |^: |^; |^contract of |^signals of |^candidate |^gate )",
+        r"(^\d+ |^S[1-6] |^: |^; |^(?:contract|signals) of |^(?:candidate|gate|field|feature|history|look-up in|why) )",
         r"((?<=[.?])\s+|\.$|\]$)",
         r"(; )",
         r"(: |:$)",

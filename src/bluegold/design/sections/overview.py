@@ -52,7 +52,11 @@ def _inputs(brief: Brief) -> list[Block]:
     blocks: list[Block] = []
     if rows and not brief.executive:
         blocks.append(
-            Table(caption="What the decisions weigh", head=("Fact", "Where it stands", "Certainty"), rows=tuple(rows))
+            Table(
+                caption="What the decisions weigh",
+                head=("Fact", "Where it stands", "Certainty"),
+                rows=tuple(dict.fromkeys(rows)),
+            )
         )
     open_facts = missing(facts) if facts.history.production is None else ()
     asked = tuple(f"[{brief.needs_input}: {say(QUESTIONS[name])}] `workload.{name}`" for name in open_facts)

@@ -12,6 +12,7 @@ from bluegold.design.brief import Brief
 from bluegold.design.diagrams import CLASSES, label
 from bluegold.design.facts import StageFact
 from bluegold.features.fields import FieldSpec
+from bluegold.features.system import Feature, ModelChoice
 
 __all__ = ["stage_table", "write"]
 
@@ -185,11 +186,12 @@ def _policy(field: FieldSpec) -> str:
 
 
 def _mark(brief: Brief, field: FieldSpec) -> str:
-    return brief.definition(f"field:{field.name}", f"field {field.name}: {_kind(field)}")
+    stated = ", ".join(one for one in (_kind(field), _limits(field), _policy(field)) if one != "-")
+    return brief.definition(f"field:{field.name}", f"field {field.name}: {stated}")
 
 
 def _features(brief: Brief) -> list[Block]:
-    system, say = brief.facts.system, brief.say
+    system, say, code = brief.facts.system, brief.say, brief.code
     if system is None:
         return []
     rows = [
@@ -197,7 +199,7 @@ def _features(brief: Brief) -> list[Block]:
             f"`{item.name}`",
             "row",
             brief.written(f"feature:{item.name}", item.expression),
-            brief.definition(f"feature:{item.name}", item.name),
+            brief.definition(f"feature:{item.name}", _computed(item, code(f"feature:{item.name}", item.expression))),
         )
         for item in system.features
     ]
@@ -211,7 +213,11 @@ def _features(brief: Brief) -> list[Block]:
                 by=", ".join(item.by),
                 span=_span(item.window),
             ),
-            brief.definition(f"history:{item.name}", f"history {item.name}"),
+            brief.definition(
+                f"history:{item.name}",
+                f"history {item.name}: {code(f'history:{item.name}', item.expression)}, {', '.join(item.by)}, "
+                f"{_span(item.window)}",
+            ),
         )
         for item in system.histories
     ]
@@ -219,31 +225,49 @@ def _features(brief: Brief) -> list[Block]:
         when = say("latest at or before the moment") if lookup.at else say("fixed")
         if lookup.at and lookup.within:
             when = say("{when}, at most {age} old", when=when, age=_span(lookup.within))
-        mark, by = brief.definition(f"lookup:{lookup.table}", f"look-up in {lookup.table}"), ", ".join(lookup.by)
+        by, read = ", ".join(lookup.by), ", ".join(lookup.columns)
+        age = f", {_span(lookup.within)}" if lookup.within else ""
+        mark = brief.definition(f"lookup:{lookup.table}", f"look-up in {lookup.table}: {read}, {by}{age}")
         rows += [
             (f"`{column}`", "look-up", say("`{table}` by {by}, {when}", table=lookup.table, by=by, when=when), mark)
             for column in lookup.columns
         ]
     models = ", ".join(
-        f"{model.family} {brief.definition(f'model:{model.family}', f'candidate {model.family}')}"
+        f"{model.family} {brief.definition(f'model:{model.family}', f'candidate {model.family}: {_choice(model)}')}"
         for model in system.models
     )
     protected = ", ".join(f"`{name}`" for name in system.protected) or say("none stated")
     items = (
         say("Candidates:") + f" {models or '-'}",
         say("Target:")
-        + f" {brief.written('system:target', system.target)} {brief.definition('system:target', 'target')}",
+        + f" {brief.written('system:target', system.target)} "
+        + brief.definition("system:target", f"target: {code('system:target', system.target)}"),
         say("Split:")
-        + f" {brief.written('system:split', 'by chance')} {brief.definition('system:split', 'how rows are divided')}",
-        say("Protected attributes:") + f" {protected} {brief.definition('system:protected', 'protected attributes')}",
-        say("Fairness is judged by") + f" {brief.facts.plan.fairness.criterion.replace('_', ' ')} "
-        f"{brief.plan('fairness', 'criterion of fairness')}",
+        + f" {brief.written('system:split', 'by chance')} "
+        + brief.definition("system:split", f"how rows are divided: {code('system:split', 'by chance')}"),
+        say("Protected attributes:")
+        + f" {protected} "
+        + brief.definition("system:protected", f"protected attributes: {', '.join(system.protected) or '-'}"),
+        say("Fairness is judged by")
+        + f" {brief.facts.plan.fairness.criterion.replace('_', ' ')} "
+        + brief.plan("fairness", f"criterion of fairness: {brief.facts.plan.fairness.criterion}"),
     )
     return [
         Heading(text="Features, written once", anchor="s1-features"),
         Table(caption="Features", head=("Feature", "Kind", "Definition", "Evidence"), rows=tuple(rows)),
         Bullets(items=items),
     ]
+
+
+def _computed(item: Feature, written: str) -> str:
+    return f"used: {item.name}" if written == f'col("{item.name}")' else f"feature {item.name}: {written}"
+
+
+def _choice(model: ModelChoice) -> str:
+    """What is fixed and what is searched, in one line."""
+    fixed = [f"{key} {value}" for key, value in model.params.items()]
+    searched = [f"{key} {' or '.join(map(str, values))}" for key, values in model.search.items()]
+    return ", ".join(fixed + searched) or "as it comes"
 
 
 def _span(span: dt.timedelta) -> str:

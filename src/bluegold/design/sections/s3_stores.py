@@ -106,7 +106,7 @@ def _selection(brief: Brief) -> Table:
         why = plan.why.get(kind, "")
         mark = brief.ground(brief.decision(kind))
         if why:
-            mark += " " + brief.plan(f"why.{kind}", f"why: {why}")
+            mark += " " + brief.plan(f"why.{kind}", f"why {kind.replace('_', '-')}: {why}")
         rows.append(
             (
                 f"**{kind.replace('_', '-')}**",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from bluegold.core.nouns import GateReport, Measure
+from bluegold.core.plan import Guardrails
 from bluegold.delivery.release import CLOSED, STEPS, USERS, Phase, Step
 from bluegold.design.blocks import Block, Bullets, Diagram, Fold, Heading, Paragraph, Section, Table
 from bluegold.design.brief import Brief
@@ -188,28 +191,39 @@ def _limit(measure: Measure) -> str:
     return f"{'≥' if measure.direction == '>=' else '≤'} {measure.limit:,.6g}"
 
 
+def _limits(guard: Guardrails) -> str:
+    """Every limit in one line."""
+    named = msgspec.structs.asdict(guard).items()
+    return ", ".join(f"{name} {value:g}" for name, value in named if isinstance(value, float))
+
+
 def _rollout(brief: Brief) -> Bullets:
     plan, say = brief.facts.plan.rollout, brief.say
     guard = plan.guardrails
-    shares = ", ".join(f"{share:.0%}" for share in plan.shares)
+    shadow, shares = f"{plan.shadow_s:g} s", ", ".join(f"{share:.0%}" for share in plan.shares)
     sticky = f"`{plan.sticky_by}`" if plan.sticky_by else say("the request")
     why = brief.facts.plan.why
     return Bullets(
         items=(
-            f"**{say('Shadow:')}** {plan.shadow_s:g} s {brief.plan('rollout.shadow_s', 'duration of shadow')}",
+            f"**{say('Shadow:')}** {shadow} {brief.plan('rollout.shadow_s', f'duration of shadow: {shadow}')}",
             f"**{say('Shares:')}** {shares}; "
             + say("each with at least {n} requests and {s} s", n=f"{plan.min_requests:,}", s=f"{plan.hold_s:g}")
-            + f" {brief.plan('rollout.shares', 'shares of the rollout')}",
+            + " "
+            + brief.plan(
+                "rollout.shares",
+                f"shares of the rollout: {shares}, {plan.min_requests:,} requests, {plan.hold_s:g} s",
+            ),
             " ".join(
                 (
                     f"**{say('Sticky by:')}** {sticky}",
                     why.get("sticky_by", ""),
-                    brief.plan("rollout.sticky_by", "stickiness"),
+                    brief.plan("rollout.sticky_by", f"stickiness: {plan.sticky_by or '-'}"),
                 )
             ),
             f"**{say('Quality against Blue:')}** "
             + say("at most {x} of correctness lost", x=f"{guard.quality_loss:.1%}")
-            + f" {brief.plan('rollout.guardrails', 'guardrails')}",
+            + " "
+            + brief.plan("rollout.guardrails", f"guardrails: {_limits(guard)}"),
             f"**{say('Agreement:')}** ≥ {guard.agreement:.0%}",
             f"**{say('Errors:')}** ≤ {guard.error_rate:.1%}",
             f"**{say('Slower than')} {guard.latency_ms:g} ms:** ≤ {guard.slow_rate:.0%}",

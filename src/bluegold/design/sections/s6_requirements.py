@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from bluegold.core.nouns import Requirement
 from bluegold.design.blocks import Block, Bullets, Heading, Paragraph, Section, Table
 from bluegold.design.brief import Brief
 from bluegold.design.places import module_place
@@ -38,18 +41,20 @@ def write(brief: Brief) -> Section:
             Heading(text="Limits this system replaced", anchor="s6-overrides"),
             Bullets(
                 items=tuple(
-                    f"**{row.id}**: "
-                    + brief.say(
-                        "{threshold}, objective {objective}",
-                        threshold=shown_limit(row, row.threshold),
-                        objective=shown_limit(row, row.objective),
-                    )
-                    + f"; {row.reason} {brief.plan(f'requirements.{row.id}', f'{row.id} replaced')}"
-                    for row in changed
+                    f"**{row.id}**: {_limits(brief.say, row)}; {row.reason} {_replaced(brief, row)}" for row in changed
                 )
             ),
         ]
     return Section(anchor="s6", label="S6", title="Requirements and evidence", blocks=tuple(blocks))
+
+
+def _limits(say: Callable[..., str], row: Requirement) -> str:
+    limits = shown_limit(row, row.threshold), shown_limit(row, row.objective)
+    return say("{threshold}, objective {objective}", threshold=limits[0], objective=limits[1])
+
+
+def _replaced(brief: Brief, row: Requirement) -> str:
+    return brief.plan(f"requirements.{row.id}", f"{row.id} replaced: {_limits(str.format, row)}")
 
 
 def totals_table(brief: Brief) -> Table:
