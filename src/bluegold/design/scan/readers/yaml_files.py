@@ -42,6 +42,8 @@ _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+")
 _GROUP = re.compile(r"(?:([a-z0-9.-]+)/)?(v\d+(?:(?:alpha|beta)\d+)?)")
 _CORE_GROUPS = frozenset({"", "apps", "batch", "autoscaling", "policy", "extensions"})
 _OTHER_GROUPS = frozenset({"backstage.io", "devfile.io", "skaffold", "config.gatekeeper.sh", "kind.x-k8s.io", "k3d.io"})
+_OFF, _ON = frozenset({"false", "no", "off"}), frozenset({"true", "yes", "on"})
+_VALUES = re.compile(r"values[^/]*\.ya?ml|.*[._-]values\.ya?ml")
 _CONDA = re.compile(r".*(environment|conda|env)[^/]*\.ya?ml|meta\.yaml", re.IGNORECASE)
 _FROM_OUTSIDE = re.compile(r"\$\{\{\s{0,5}(secrets|vars)\.|\$\(|\$[A-Za-z{]")
 
@@ -49,11 +51,14 @@ _FROM_OUTSIDE = re.compile(r"\$\{\{\s{0,5}(secrets|vars)\.|\$\(|\$[A-Za-z{]")
 def read_yaml(file: SourceFile, index: Index) -> Iterator[Signal]:
     """Signals of one YAML file."""
     found = list(yaml_lines(file.lines))
+    off = _switched(found, _OFF)
     texts = tuple(text for text in index.texts if text in file.text)
     ci = bool(_CI.fullmatch(file.path))
     yield from resource_signals(found)
     for entry in found:
         signals = _text_line(entry) if entry.block else _value(entry, index, ci=ci)
+        if any((entry.document, entry.path[:depth]) in off for depth in range(1, len(entry.path))):
+            signals = (signal._replace(evidence="dependency") for signal in signals)
         for signal in signals:
             yield signal._replace(scope=_ci_scope(entry, signal)) if ci else signal
         for text in texts:
@@ -62,11 +67,33 @@ def read_yaml(file: SourceFile, index: Index) -> Iterator[Signal]:
     yield from _mounted(found, index)
     if _CONDA.fullmatch(file.name):
         yield from _conda(found)
-    if file.name in {"Chart.yaml", "requirements.yaml"}:
-        for entry in found:
-            if entry.path[-2:] == ("dependencies", "name"):
-                yield Signal("chart", entry.value, entry.line, f"chart {entry.value}")
+    yield from _charts(file, found)
     yield from comment_signals(file, index)
+
+
+def _switched(found: list[YamlLine], words: frozenset[str]) -> set[tuple[int, tuple[str, ...]]]:
+    """Blocks that say ``enabled`` with one of these words."""
+    return {
+        (entry.document, entry.path[:-1])
+        for entry in found
+        if entry.key == "enabled" and entry.value.strip("\"'").lower() in words and len(entry.path) > 1
+    }
+
+
+def _charts(file: SourceFile, found: list[YamlLine]) -> Iterator[Signal]:
+    """Charts that a chart is made of: those with a condition are declared, and used where values switch them on."""
+    if file.name in {"Chart.yaml", "requirements.yaml"}:
+        items = [entry for entry in found if entry.path[:1] == ("dependencies",)]
+        starts = [place for place, entry in enumerate(items) if entry.key == "name"]
+        for start, end in zip(starts, [*starts[1:], len(items)], strict=True):
+            bound = any(entry.key in {"condition", "tags"} for entry in items[start:end])
+            name, line = items[start].value, items[start].line
+            yield Signal("chart", name, line, f"chart {name}", evidence="dependency" if bound else None)
+    elif _VALUES.fullmatch(file.name):
+        on = {path[0] for _, path in _switched(found, _ON) if len(path) == 1}
+        for name, line in {entry.path[0]: entry.line for entry in reversed(found) if entry.path[:1]}.items():
+            if name in on:
+                yield Signal("chart", name, line, f"chart {name}, switched on")
 
 
 def _ci_scope(entry: YamlLine, signal: Signal) -> Scope | None:
