@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -85,7 +86,7 @@ def _charts(file: SourceFile, found: list[YamlLine]) -> Iterator[Signal]:
     if file.name in {"Chart.yaml", "requirements.yaml"}:
         items = [entry for entry in found if entry.path[:1] == ("dependencies",)]
         starts = [place for place, entry in enumerate(items) if entry.key == "name"]
-        for start, end in zip(starts, [*starts[1:], len(items)], strict=True):
+        for start, end in itertools.pairwise([*starts, len(items)]):
             bound = any(entry.key in {"condition", "tags"} for entry in items[start:end])
             name, line = items[start].value, items[start].line
             yield Signal("chart", name, line, f"chart {name}", evidence="dependency" if bound else None)
