@@ -24,7 +24,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "Deliver": ("deliver", "review", "approve", "promote", "rollback", "experiment", "history", "versions"),
     "Run": ("up", "reload", "stop", "score", "stream", "results"),
     "Keep": ("user", "keys", "backup", "restore"),
-    "Prove": ("prove", "trace", "audit", "where", "export"),
+    "Prove": ("prove", "trace", "audit", "where", "export", "mlflow"),
 }
 
 

@@ -12,7 +12,7 @@ __all__ = ["Settings", "settings"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the environment may change.  Every variable starts with ``BLUEGOLD_``.
+    """What the environment may change.  Every variable starts with ``BLUEGOLD_``, but for those of other tools.
 
     Attributes:
         workspace: folder that holds registry, artefacts, decisions and evidence.
@@ -20,6 +20,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         key, key_file: proof of that identity, or the file that holds it ("-": ask at the terminal).
         relational_url, object_url, key_value_url: stores; empty means the embedded default.
         webhook: URL that gets the alerts of a running server; empty for none.
+        mlflow_token: what MLflow's own tools send to a tracking server, from ``MLFLOW_TRACKING_TOKEN``.
         patience: how many times as long as usual a worker may show no pulse before it counts as hung.
     """
 
@@ -31,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     object_url: str = ""
     key_value_url: str = ""
     webhook: str = ""
+    mlflow_token: str = ""
     patience: float = 1.0
 
 
@@ -51,6 +53,7 @@ def settings() -> Settings:
         object_url=env.get("BLUEGOLD_OBJECT_URL", ""),
         key_value_url=env.get("BLUEGOLD_KEY_VALUE_URL", ""),
         webhook=env.get("BLUEGOLD_WEBHOOK", ""),
+        mlflow_token=env.get("MLFLOW_TRACKING_TOKEN", ""),
         patience=_number(env.get("BLUEGOLD_PATIENCE", ""), 1.0),
     )
 
