@@ -48,12 +48,8 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
             return self.cites.cite(place, summary)
         return self.cites.cite("pipeline.py", summary, "open")
 
-    def written(self, key: str, otherwise: object) -> str:
-        """How a part of the definition was written, as one line of code."""
-        return f"`{self.code(key, otherwise)}`"
-
     def code(self, key: str, otherwise: object) -> str:
-        """The same without marks."""
+        """How a part of the definition was written, as one line of code."""
         flat = " ".join(self.facts.texts.get(key, str(otherwise)).replace("`", "'").split())
         return flat if len(flat) <= 160 else flat[:159] + "…"
 

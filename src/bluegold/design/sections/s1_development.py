@@ -12,9 +12,11 @@ from bluegold.design.brief import Brief
 from bluegold.design.diagrams import CLASSES, label
 from bluegold.design.facts import StageFact
 from bluegold.features.fields import FieldSpec
-from bluegold.features.system import Feature, ModelChoice
+from bluegold.features.system import Feature, History, Lookup, ModelChoice, System
 
 __all__ = ["stage_table", "write"]
+
+Cells = tuple[str, str, str, str]
 
 _STOPS = next(f.default for f in msgspec.structs.fields(StageContract) if f.name == "on_failure")
 _MEASURES = (
@@ -191,76 +193,65 @@ def _mark(brief: Brief, field: FieldSpec) -> str:
 
 
 def _features(brief: Brief) -> list[Block]:
-    system, say, code = brief.facts.system, brief.say, brief.code
+    system = brief.facts.system
     if system is None:
         return []
-    rows = [
-        (
-            f"`{item.name}`",
-            "row",
-            brief.written(f"feature:{item.name}", item.expression),
-            brief.definition(f"feature:{item.name}", _computed(item, code(f"feature:{item.name}", item.expression))),
-        )
-        for item in system.features
+    rows = [_row(brief, item) for item in system.features]
+    rows += [_history(brief, item) for item in system.histories]
+    rows += [row for item in system.lookups for row in _lookup(brief, item)]
+    return [
+        Heading(text="Features, written once", anchor="s1-features"),
+        Table(caption="Features", head=("Feature", "Kind", "Definition", "Evidence"), rows=tuple(rows)),
+        Bullets(items=_choices(brief, system)),
     ]
-    rows += [
-        (
-            f"`{item.name}`",
-            "history",
-            say(
-                "{what} of the same {by}, last {span}",
-                what=brief.written(f"history:{item.name}", item.expression),
-                by=", ".join(item.by),
-                span=_span(item.window),
-            ),
-            brief.definition(
-                f"history:{item.name}",
-                f"history {item.name}: {code(f'history:{item.name}', item.expression)}, {', '.join(item.by)}, "
-                f"{_span(item.window)}",
-            ),
-        )
-        for item in system.histories
-    ]
-    for lookup in system.lookups:
-        when = say("latest at or before the moment") if lookup.at else say("fixed")
-        if lookup.at and lookup.within:
-            when = say("{when}, at most {age} old", when=when, age=_span(lookup.within))
-        by, read = ", ".join(lookup.by), ", ".join(lookup.columns)
-        age = f", {_span(lookup.within)}" if lookup.within else ""
-        mark = brief.definition(f"lookup:{lookup.table}", f"look-up in {lookup.table}: {read}, {by}{age}")
-        rows += [
-            (f"`{column}`", "look-up", say("`{table}` by {by}, {when}", table=lookup.table, by=by, when=when), mark)
-            for column in lookup.columns
-        ]
+
+
+def _row(brief: Brief, item: Feature) -> Cells:
+    key = f"feature:{item.name}"
+    code = brief.code(key, item.expression)
+    said = f"used: {item.name}" if code == f'col("{item.name}")' else f"feature {item.name}: {code}"
+    return f"`{item.name}`", "row", f"`{code}`", brief.definition(key, said)
+
+
+def _history(brief: Brief, item: History) -> Cells:
+    key, by, span = f"history:{item.name}", ", ".join(item.by), _span(item.window)
+    code = brief.code(key, item.expression)
+    said = brief.say("{what} of the same {by}, last {span}", what=f"`{code}`", by=by, span=span)
+    return f"`{item.name}`", "history", said, brief.definition(key, f"history {item.name}: {code}, {by}, {span}")
+
+
+def _lookup(brief: Brief, item: Lookup) -> list[Cells]:
+    """One row a column."""
+    say, by = brief.say, ", ".join(item.by)
+    when, age = say("latest at or before the moment") if item.at else say("fixed"), ""
+    if item.at and item.within:
+        age = f", {_span(item.within)}"
+        when = say("{when}, at most {age} old", when=when, age=_span(item.within))
+    mark = brief.definition(f"lookup:{item.table}", f"look-up in {item.table}: {', '.join(item.columns)}, {by}{age}")
+    said = say("`{table}` by {by}, {when}", table=item.table, by=by, when=when)
+    return [(f"`{column}`", "look-up", said, mark) for column in item.columns]
+
+
+def _choices(brief: Brief, system: System) -> tuple[str, ...]:
+    """Candidates, target, split, protected attributes and the criterion of fairness."""
+    say, code = brief.say, brief.code
     models = ", ".join(
         f"{model.family} {brief.definition(f'model:{model.family}', f'candidate {model.family}: {_choice(model)}')}"
         for model in system.models
     )
     protected = ", ".join(f"`{name}`" for name in system.protected) or say("none stated")
-    items = (
-        say("Candidates:") + f" {models or '-'}",
-        say("Target:")
-        + f" {brief.written('system:target', system.target)} "
-        + brief.definition("system:target", f"target: {code('system:target', system.target)}"),
-        say("Split:")
-        + f" {brief.written('system:split', 'by chance')} "
-        + brief.definition("system:split", f"how rows are divided: {code('system:split', 'by chance')}"),
-        say("Protected attributes:")
-        + f" {protected} "
-        + brief.definition("system:protected", f"protected attributes: {', '.join(system.protected) or '-'}"),
-        say("Fairness is judged by")
-        + f" {brief.facts.plan.fairness.criterion.replace('_', ' ')} "
-        + brief.plan("fairness", f"criterion of fairness: {brief.facts.plan.fairness.criterion}"),
+    target, split = code("system:target", system.target), code("system:split", "by chance")
+    criterion = brief.facts.plan.fairness.criterion
+    listed = ", ".join(system.protected) or "-"
+    return (
+        f"{say('Candidates:')} {models or '-'}",
+        f"{say('Target:')} `{target}` " + brief.definition("system:target", f"target: {target}"),
+        f"{say('Split:')} `{split}` " + brief.definition("system:split", f"how rows are divided: {split}"),
+        f"{say('Protected attributes:')} {protected} "
+        + brief.definition("system:protected", f"protected attributes: {listed}"),
+        f"{say('Fairness is judged by')} {criterion.replace('_', ' ')} "
+        + brief.plan("fairness", f"criterion of fairness: {criterion}"),
     )
-    return [
-        Heading(text="Features, written once", anchor="s1-features"),
-        Table(caption="Features", head=("Feature", "Kind", "Definition", "Evidence"), rows=tuple(rows)),
-        Bullets(items=items),
-    ]
-
-
-def _computed(item: Feature, written: str) -> str:
-    return f"used: {item.name}" if written == f'col("{item.name}")' else f"feature {item.name}: {written}"
 
 
 def _choice(model: ModelChoice) -> str:

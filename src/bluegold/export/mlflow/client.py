@@ -128,7 +128,7 @@ class Client:
             raise StoreError(
                 f"the tracking server {self.uri} does not answer",
                 why=f"{type(error).__name__}: {error}"[:200],
-                way_out="look whether it runs and whether --tracking-uri is right; a second run goes on where this one ended",
+                way_out="look whether it runs and --tracking-uri is right; a second run goes on where this ended",
             ) from error
 
     def _refused(self, path: str, status: int, said: Mapping[str, Any]) -> StoreError:

@@ -77,19 +77,23 @@ def take(registry: Registry, client: Client, name: str, model: str = "") -> Take
         "files": files,
         "signature": _signature(client, run_id, files),
     }
-    lineage = Lineage(
-        code=tags.get("mlflow.source.git.commit") or tags.get("mlflow.source.name") or "unknown: kept by MLflow",
-        data="unknown: kept by MLflow",
-        features="unknown: kept by MLflow",
+    content = {FILE: msgspec.json.encode(kept, order="deterministic")}
+    finite = {key: value for key, value in metrics.items() if math.isfinite(value)}
+    version = registry.versions.register(here, content, _lineage(tags, params, run_id), finite)
+    return Taken(version=version, source=source, unsafe=tuple(one for one in files if one.lower().endswith(_PICKLED)))
+
+
+def _lineage(tags: dict[str, str], params: dict[str, str], run_id: str) -> Lineage:
+    unknown = "unknown: kept by MLflow"
+    return Lineage(
+        code=tags.get("mlflow.source.git.commit") or tags.get("mlflow.source.name") or unknown,
+        data=unknown,
+        features=unknown,
         parameters=dict(params),
-        environment="unknown: kept by MLflow",
+        environment=unknown,
         seeds={},
         run_id=f"mlflow:{run_id}",
     )
-    content = {FILE: msgspec.json.encode(kept, order="deterministic")}
-    finite = {key: value for key, value in metrics.items() if math.isfinite(value)}
-    version = registry.versions.register(here, content, lineage, finite)
-    return Taken(version=version, source=source, unsafe=tuple(one for one in files if one.lower().endswith(_PICKLED)))
 
 
 def _entry(client: Client, name: str, number: str) -> Json:
