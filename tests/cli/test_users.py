@@ -22,7 +22,7 @@ def test_a_review_with_keys_from_beginning_to_proof(tmp_path: Path, monkeypatch:
         if fails:
             assert isinstance(result.exception, AccessDenied | SystemExit), result.output
         else:
-            assert result.exit_code == 0, (result.output, result.exception)
+            assert result.exit_code == 0, (words, result.output, result.exception)
         return result.stdout
 
     sue = run("user", "add", "sue", "--role", "security officer").strip()

@@ -45,6 +45,7 @@ ARTEFACTS = {
     "environment.txt",
     "figures.json",
     "choice.json",
+    "rows.json",
 }
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bluegold.cli.trace import shown
 from bluegold.core.errors import AccessDenied
 from bluegold.core.workspace import Workspace
 from bluegold.development import develop
+from bluegold.export.chain import shown
 from bluegold.features.loader import load_system
 from bluegold.probes import (
     data_access_controls,

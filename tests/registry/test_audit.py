@@ -39,7 +39,7 @@ def full(registry: Registry, add: Add) -> Registry:
     registry.traffic.set(TrafficSplit(model="flights", revision=0, blue="v1", gold="v2", mode="shadow"))
     registry.audit.checkpoint()
     registry.users.add("ada", ("operator", "developer"))
-    registry.audit.append("cy", "looked", "flights:v2", details={"why": "curiosity"})
+    registry.audit.append("automatic:look", "looked", "flights:v2", details={"why": "curiosity"})
     assert registry.audit.verify().ok
     return registry
 
@@ -76,7 +76,7 @@ CELLS = [
 @pytest.mark.parametrize(("name", "column"), CELLS, ids=[".".join(cell) for cell in CELLS])
 def test_a_change_of_any_cell_is_found(full: Registry, name: str, column: str) -> None:
     table = metadata.tables[name]
-    key = table.c.number if name == "audit" else table.c.id
+    key = next(iter(table.primary_key.columns))
     for row in rows(full, table):
         bad = spoiled(row[column])
         run(full, update(table).where(key == row[key.name]).values({column: bad}))
@@ -122,7 +122,7 @@ def test_a_cut_tail_is_found_and_never_continued(full: Registry) -> None:
     run(full, update(head).values(number=last.number - 1, digest=last.previous))
     assert full.audit.verify().first_bad == "audit_head"
     with pytest.raises(IntegrityError, match="nothing is added to it"):
-        full.audit.append("eve", "looked", "away")
+        full.audit.append("automatic:look", "looked", "away")
 
 
 def test_a_database_put_back_from_an_older_copy_is_found(full: Registry, space: Workspace, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_database_put_back_from_an_older_copy_is_found(full: Registry, space: 
             why=f"the head beside the key has seen row {number}",
         )
         with pytest.raises(IntegrityError, match=f"signed row {number}"):
-            registry.audit.append("eve", "looked", "away")
+            registry.audit.append("automatic:look", "looked", "away")
 
 
 def test_a_lost_or_torn_head_file(full: Registry, space: Workspace) -> None:
@@ -159,7 +159,7 @@ def test_a_lost_or_torn_head_file(full: Registry, space: Workspace) -> None:
     path.unlink()
     assert full.audit.verify().first_bad == "file audit.head"
     with pytest.raises(IntegrityError):
-        full.audit.append("", "looked", "away")
+        full.audit.append("automatic:look", "looked", "away")
 
 
 def test_events_are_paged_and_filtered(full: Registry) -> None:
@@ -168,7 +168,12 @@ def test_events_are_paged_and_filtered(full: Registry) -> None:
     assert full.audit.events(since=3, limit=2) == everything[3:5]
     assert {e.subject for e in full.audit.events(subject="flights:v2")} == {"flights:v2"}
     last = everything[-1]
-    assert (last.who, last.action, last.outcome, last.details) == ("cy", "looked", "done", {"why": "curiosity"})
+    assert (last.who, last.action, last.outcome, last.details) == (
+        "automatic:look",
+        "looked",
+        "done",
+        {"why": "curiosity"},
+    )
     assert last.at.tzinfo is dt.timezone.utc
 
 

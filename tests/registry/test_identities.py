@@ -8,8 +8,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from bluegold.core.errors import AccessDenied, ForbiddenTransition, RegistryError
-from bluegold.core.nouns import ModelVersion, now
+from bluegold.core.errors import AccessDenied, DefinitionError, ForbiddenTransition, RegistryError
+from bluegold.core.nouns import ModelVersion, TrafficSplit, now
 from bluegold.core.plan import Governance, Plan
 from bluegold.core.workspace import Workspace
 from bluegold.registry import Registry
@@ -149,3 +149,95 @@ def test_a_token_of_an_openid_provider(space: Workspace) -> None:
         token(str(public["x"]) * 2, "HS256"),
     ]
     assert [identities.identify(one) for one in forged] == [None] * len(forged)
+
+
+def test_what_acts_automatically_needs_a_key_too_except_on_the_way_to_safety(space: Workspace) -> None:
+    with Registry.open(space, actor="automatic") as registry:
+        registry.access.require("automatic", "promote")  # nobody is known here yet
+        _, sue = registry.users.add("sue", ("security officer",), actor="sue")
+    with Registry.open(space, actor="sue", key=sue) as registry:
+        _, robot = registry.users.add("automatic:nightly", ("automatic",))
+        _, dev = registry.users.add("dev", ("developer",))
+        for name, role in (("automatic", "operator"), ("nightly", "automatic"), ("Automatic:x", "automatic")):
+            with pytest.raises(DefinitionError):
+                registry.users.add(name, (role,))  # type: ignore[arg-type] - the words of the table
+    with Registry.open(space, actor="automatic:watch") as registry:
+        registry.access.require("automatic:watch", "restore")
+        with pytest.raises(AccessDenied, match="no key was given"):
+            registry.access.require("automatic:watch", "traffic")
+        with pytest.raises(AccessDenied, match="name alone changes nothing"):
+            registry.act_as("automatic")
+    with Registry.open(space, actor="automatic:nightly", key=robot) as registry:
+        assert registry.act_as("", robot) == "automatic:nightly"
+        registry.access.require("automatic:nightly", "promote")
+        for never in ("approve", "review", "configure", "register"):
+            with pytest.raises(AccessDenied, match=f"may not {never}"):
+                registry.access.require("automatic:nightly", never)  # type: ignore[arg-type] - the words of the table
+    with Registry.open(space, actor="dev", key=dev) as registry:
+        registry.access.require("automatic:watch", "release")  # on behalf of dev, who may
+        with pytest.raises(AccessDenied, match="may not promote"):
+            registry.access.require("automatic:watch", "promote")  # who may not
+        with pytest.raises(AccessDenied, match="the key is that of 'dev'"):
+            registry.act_as("automatic:nightly", dev)
+
+
+def test_nothing_is_written_in_the_name_of_somebody_without_their_key(space: Workspace) -> None:
+    with Registry.open(space, actor="sue") as registry:
+        _, sue = registry.users.add("sue", ("security officer",))
+        before = registry.audit.events(limit=1000)
+        for who in ("sue", "eve", ""):
+            with pytest.raises(AccessDenied, match="no key was given"):
+                registry.audit.append(who, "says", "something")
+        assert registry.audit.events(limit=1000) == before
+    with Registry.open(space, actor="sue", key=sue) as registry:
+        registry.audit.append("", "says", "something")
+        with pytest.raises(AccessDenied, match="the key is that of 'sue'"):
+            registry.audit.append("eve", "says", "something")
+        assert [event.who for event in registry.audit.events(subject="something")] == ["sue"]
+
+
+def test_the_product_goes_to_safety_without_a_key_and_nowhere_else(space: Workspace) -> None:
+    """The key of whoever delivers may be gone in the middle of a release; the way back is not."""
+    with Registry.open(space, actor="ada") as registry:
+        for number in (1, 2):
+            registry.versions.register("m", {"notes.txt": b"%d" % number}, _lineage(), {})
+            for stage in ("Staging", "Canary"):
+                registry.lifecycle.transition(f"m:v{number}", stage)
+        registry.promote("m:v1")
+        release = registry.releases.open("m:v2")
+        split = TrafficSplit(model="m", revision=0, blue="m:v1", gold="m:v2", mode="canary", gold_share=0.5)
+        registry.traffic.set(split)
+        registry.users.add("sue", ("security officer",))
+    with Registry.open(space, actor="automatic:watch") as registry:
+        with pytest.raises(AccessDenied):
+            registry.traffic.set(msgspec.structs.replace(split, gold_share=1.0, mode="shift"))
+        with pytest.raises(AccessDenied):
+            registry.traffic.set(TrafficSplit(model="m", revision=0, blue="m:v2"))
+        with pytest.raises(AccessDenied):
+            registry.releases.advance(release.id, "shift")
+        with pytest.raises(AccessDenied):
+            registry.promote("m:v2")
+        registry.traffic.set(TrafficSplit(model="m", revision=0, blue="m:v1", reason="Blue alone"))
+        registry.releases.advance(release.id, "rolling_back")
+        assert registry.restore("m").blue == "m:v1"
+        registry.lifecycle.transition("m:v2", "RolledBack")
+        registry.releases.advance(release.id, "rolled_back")
+        assert registry.audit.verify().ok
+
+
+def test_an_automatic_actor_with_a_key_cannot_promote_a_regulated_version(
+    space: Workspace, registry: Registry, add: Add
+) -> None:
+    version = add("Canary", plan_json=plan(approvals=1))
+    registry.approvals.approve(version.ref, "ben")
+    _, sue = registry.users.add("sue", ("security officer",), actor="sue")
+    with Registry.open(space, actor="sue", key=sue) as opened:
+        _, robot = opened.users.add("automatic", ("automatic",))
+    with Registry.open(space, actor="automatic", key=robot) as opened:
+        with pytest.raises(AccessDenied, match="asks for a person"):
+            opened.promote(version.ref)
+        with pytest.raises(AccessDenied, match="asks for a person"):
+            opened.lifecycle.transition(version.ref, "Production")
+        with pytest.raises(AccessDenied, match="only a person can approve"):
+            opened.approvals.approve(version.ref)
+        assert opened.lifecycle.production("flights") is None

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from bluegold.cli.identity import acting
+from bluegold.cli.identity import governed
 from bluegold.cli.review import attached
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit
 
 __all__ = ["approve"]
 
@@ -27,12 +27,7 @@ def approve(
     as_json: JsonOption = False,
 ) -> None:
     """Approve a version, or say no to it; its author cannot approve."""
-    from bluegold.core.workspace import Workspace
-    from bluegold.registry import Registry
-
-    space = Workspace.open(workspace_path(workspace))
-    who = acting(actor, space)
-    with Registry.open(space, actor=who) as registry:
+    with governed(workspace, actor) as (registry, _, who):
         files = attached(registry, evidence or [])
         if reject:
             said = registry.reviews.add(version, comment, "reject", actor=who, evidence=files)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bluegold.cli.identity import acting
+from bluegold.cli.identity import governed
 from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
 
 if TYPE_CHECKING:
@@ -84,13 +84,9 @@ def audit_export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the whole audit trail to a file that 'bluegold audit verify FILE' checks anywhere."""
-    from bluegold.core.workspace import Workspace
-    from bluegold.registry import Registry
     from bluegold.registry.audit_export import export_audit
 
-    space = Workspace.open(workspace_path(workspace))
-    who = acting(actor, space)
-    with Registry.open(space, actor=who) as registry:
+    with governed(workspace, actor, may=("archive", "configure")) as (registry, _, who):
         point = export_audit(registry.audit, file, who)
         public = registry.audit.signer.verifier.encoded
     text = f"{point.number} rows written to {file}\nroot {point.root}\nkey  {public}"
@@ -104,13 +100,9 @@ def audit_checkpoint(
     actor: ActorOption = None,
 ) -> None:
     """Sign everything up to now, the ends of the decision logs too; keep the JSON that is printed elsewhere."""
-    from bluegold.core.workspace import Workspace
     from bluegold.production.results.anchors import anchor
-    from bluegold.registry import Registry
 
-    space = Workspace.open(workspace_path(workspace))
-    who = acting(actor, space)
-    with Registry.open(space, actor=who) as registry:
+    with governed(workspace, actor, may=("archive", "configure")) as (registry, space, who):
         anchor(registry, space.decisions)
         point = registry.audit.checkpoint(who)
         public = registry.audit.signer.verifier.encoded

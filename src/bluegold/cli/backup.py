@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bluegold.cli.identity import acting
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit
 
 __all__ = ["backup"]
 
@@ -21,15 +21,10 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Write registry, artefacts, decisions, keys and evidence to one file, while they are in use, and verify it."""
-    from bluegold.core.workspace import Workspace
     from bluegold.export.backup import backup as run
     from bluegold.production.results.anchors import anchor
-    from bluegold.registry import Registry
 
-    space = Workspace.open(workspace_path(workspace))
-    who = acting(actor, space)
-    with Registry.open(space, actor=who) as registry:
-        registry.access.require(who, "archive")
+    with governed(workspace, actor, may=("archive",)) as (registry, space, who):
         anchor(registry, space.decisions)
         registry.audit.append(who, "backup", file.name, "begun")
         public = registry.audit.signer.verifier.encoded

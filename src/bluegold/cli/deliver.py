@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bluegold.cli.identity import acting
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, say, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, say
 from bluegold.core.errors import DeliveryError, Refused
 
 if TYPE_CHECKING:
@@ -24,13 +24,9 @@ def deliver(
     as_json: JsonOption = False,
 ) -> None:
     """Deliver a version; the same command goes on where an interrupted or waiting release was."""
-    from bluegold.core.workspace import Workspace
     from bluegold.delivery.controller import deliver as run
-    from bluegold.registry import Registry
 
-    space = Workspace.open(workspace_path(workspace))
-    who = acting(actor, space)
-    with Registry.open(space, actor=who) as registry:
+    with governed(workspace, actor) as (registry, space, who):
         release = run(version, registry, space, actor=who, on_event=announce)
     emit(release, as_json=as_json, text=lambda: told(release))
     ended(release)

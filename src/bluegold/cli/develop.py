@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bluegold.cli.identity import acting
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, say, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,16 +38,12 @@ def develop(
     as_json: JsonOption = False,
 ) -> None:
     """Develop a version: quality, transforms, summary, building, tuning, verification, commit, integration."""
-    from bluegold.core.workspace import Workspace
     from bluegold.development import develop as run
     from bluegold.features.loader import load_system
-    from bluegold.registry import Registry
 
     definition = load_system(system)
     given = _with_rows(definition, data) if data is not None else None
-    space = Workspace.create(workspace_path(workspace))
-    author = acting(actor, space)
-    with Registry.open(space, actor=author) as registry:
+    with governed(workspace, actor, create=True) as (registry, space, author):
         version = run(
             definition,
             space,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from bluegold.cli.terminal import JsonOption, WorkspaceOption, emit, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit
 from bluegold.core.errors import DeliveryError, UsageError
 
 if TYPE_CHECKING:
@@ -23,19 +24,17 @@ def experiment(
     ] = "correct",
     alpha: Annotated[float, typer.Option("--alpha", min=0.0001, max=0.5, help="Level of the interval.")] = 0.05,
     workspace: WorkspaceOption = None,
+    actor: ActorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the users who were routed to a version with those who stayed with Blue; look as often as you like."""
-    from bluegold.core.workspace import Workspace
     from bluegold.delivery.candidate import Subject
     from bluegold.delivery.experiment import analyse
     from bluegold.production.results.decision_reader import DecisionReader
-    from bluegold.registry import Registry
 
     if metric not in {"correct", "outcome"}:
         raise UsageError(f"there is no metric '{metric}'", way_out="use correct or outcome")
-    space = Workspace.open(workspace_path(workspace))
-    with Registry.open(space) as registry:
+    with governed(workspace, actor) as (registry, space, _):
         subject = Subject(registry, registry.versions.get(version))
         splits = [one for one in registry.traffic.history(subject.version.model) if one.gold == subject.ref]
         if not splits:

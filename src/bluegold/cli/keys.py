@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bluegold.cli.identity import acting
+from bluegold.cli.identity import governed
 from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
 
 __all__ = ["keys"]
@@ -29,13 +29,9 @@ def keys_list(*, workspace: WorkspaceOption = None, as_json: JsonOption = False)
 @keys.command("rotate")
 def keys_rotate(*, workspace: WorkspaceOption = None, actor: ActorOption = None, as_json: JsonOption = False) -> None:
     """Seal under a new key from now on; older values stay readable under theirs."""
-    from bluegold.core.workspace import Workspace
-    from bluegold.registry import Registry
     from bluegold.security.sealing import KeyRing
 
-    space = Workspace.open(workspace_path(workspace))
-    with Registry.open(space, actor=acting(actor, space)) as registry:
-        registry.access.require(registry.actor, "configure")
+    with governed(workspace, actor, may=("configure",)) as (registry, space, _):
         made = KeyRing(space.keys).rotate()
         registry.audit.append(registry.actor, "rotate sealing key", made, "made")
     emit({"id": made}, as_json=as_json, text=made)
@@ -50,13 +46,9 @@ def keys_destroy(
     as_json: JsonOption = False,
 ) -> None:
     """Destroy a key: every value sealed under it is erased, the records and their chain stay as they are."""
-    from bluegold.core.workspace import Workspace
-    from bluegold.registry import Registry
     from bluegold.security.sealing import KeyRing
 
-    space = Workspace.open(workspace_path(workspace))
-    with Registry.open(space, actor=acting(actor, space)) as registry:
-        registry.access.require(registry.actor, "configure")
+    with governed(workspace, actor, may=("configure",)) as (registry, space, _):
         KeyRing(space.keys).destroy(identifier)
         registry.audit.append(registry.actor, "destroy sealing key", identifier, "destroyed")
     emit({"id": identifier}, as_json=as_json, text=f"destroyed; destroy {identifier} in backups of the keys folder too")

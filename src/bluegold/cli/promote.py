@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from bluegold.cli.deliver import announce, ended, told
-from bluegold.cli.identity import acting
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit
 
 __all__ = ["promote"]
 
@@ -29,15 +29,11 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Promote by hand what passed six gates and a rehearsal, without waiting for more evidence."""
-    from bluegold.core.workspace import Workspace
     from bluegold.delivery.points import let_past, point_of
     from bluegold.delivery.promote import promote as run
     from bluegold.delivery.together import promote_together
-    from bluegold.registry import Registry
 
-    space = Workspace.open(workspace_path(workspace))
-    who = acting(actor, space)
-    with Registry.open(space, actor=who) as registry:
+    with governed(workspace, actor) as (registry, space, who):
         if past:
             waiting = let_past(registry, version, point_of(past), actor=who, reason=reason)
             emit(waiting, as_json=as_json, text=lambda: f"'{who}' let {waiting.ref} past '{past}'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bluegold.cli.identity import permitted
 from bluegold.cli.terminal import WorkspaceOption, say, workspace_path
 
 __all__ = ["reload"]
@@ -12,5 +13,7 @@ def reload(*, workspace: WorkspaceOption = None) -> None:
     from bluegold.production.kept import served
     from bluegold.production.operations import supervisor
 
-    seconds = supervisor.reload(served(workspace_path(workspace)))
+    space = served(workspace_path(workspace))
+    permitted(space, "serve")
+    seconds = supervisor.reload(space)
     say(f"bluegold: every worker replaced in {seconds:.1f} s.")

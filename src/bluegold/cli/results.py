@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from bluegold.cli.terminal import JsonOption, WorkspaceOption, actor_name, emit, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
 
 __all__ = ["results"]
 
@@ -14,13 +15,14 @@ results = typer.Typer(no_args_is_help=True, help="Export decisions to Parquet, q
 
 
 @results.command("export")
-def results_export(*, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+def results_export(
+    *, workspace: WorkspaceOption = None, actor: ActorOption = None, as_json: JsonOption = False
+) -> None:
     """Bring new decisions and outcomes into the results store, each exactly once."""
-    from bluegold.core.workspace import Workspace
     from bluegold.production.results.results_store import ResultsStore
 
-    space = Workspace.open(workspace_path(workspace))
-    done = ResultsStore(space).export()
+    with governed(workspace, actor, may=("decisions",)) as (_, space, _):
+        done = ResultsStore(space).export()
     text = f"{done.decisions:,} decisions and {done.outcomes:,} outcomes in {done.files:,} new files"
     emit(done, as_json=as_json, text=f"{text} below {space.root / 'results'}")
 
@@ -50,16 +52,14 @@ def results_explain(
     *,
     share: Annotated[float, typer.Option("--share", min=0.0, max=1.0, help="Share of decisions to explain.")] = 1.0,
     workspace: WorkspaceOption = None,
+    actor: ActorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compute the attributions of exported decisions that have none yet."""
-    from bluegold.core.workspace import Workspace
     from bluegold.production.results.attributions import attribute
     from bluegold.production.results.results_store import ResultsStore
-    from bluegold.registry.registry import Registry
 
-    space = Workspace.open(workspace_path(workspace))
-    with Registry.open(space, actor=actor_name(None)) as registry:
+    with governed(workspace, actor, may=("decisions",)) as (registry, space, _):
         done = attribute(ResultsStore(space), registry, share=share)
     emit(done, as_json=as_json, text=f"{done.rows:,} decisions explained in {done.files:,} new files")
 
@@ -86,19 +86,17 @@ def results_retain(
     model: Annotated[str, typer.Option("--model", help="Whose plan, where there are several models.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     workspace: WorkspaceOption = None,
+    actor: ActorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Archive decisions and results; remove what is too old for its tier (`retention:` in architecture.yaml)."""
     from pathlib import Path
 
     from bluegold.core.plan import read_plan
-    from bluegold.core.workspace import Workspace
     from bluegold.production.results.retention import plan_of, retain
     from bluegold.production.selection import model_of
-    from bluegold.registry.registry import Registry
 
-    space = Workspace.open(workspace_path(workspace))
-    with Registry.open(space, actor=actor_name(None)) as registry:
+    with governed(workspace, actor, may=("archive",)) as (registry, space, _):
         rules = read_plan(Path(plan)).retention if plan else plan_of(registry, model_of(registry, model))
         done = retain(space, registry, rules, dry_run=dry_run)
     lines = [

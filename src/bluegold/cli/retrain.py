@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bluegold.cli.identity import acting
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, say, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, say
 
 if TYPE_CHECKING:
     from bluegold.core.nouns import ModelVersion
@@ -27,17 +27,12 @@ def retrain(
     as_json: JsonOption = False,
 ) -> None:
     """Look at the triggers; when one has fired, develop a candidate and run its gates.  Run it from a scheduler."""
-    from bluegold.core.workspace import Workspace
     from bluegold.delivery.triggers import due, open_candidate
     from bluegold.development import develop
     from bluegold.features.loader import load_system
-    from bluegold.registry import Registry
 
     definition = load_system(system)
-    space = Workspace.open(workspace_path(workspace))
-    author = acting(actor, space)
-
-    with Registry.open(space, actor=author) as registry:
+    with governed(workspace, actor) as (registry, space, author):
 
         def fresh() -> ModelVersion:
             return develop(definition, space, registry, author=author, folder=system)

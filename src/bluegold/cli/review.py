@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bluegold.cli.identity import acting
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit
 from bluegold.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,22 +25,24 @@ def review(
     evidence: Annotated[
         list[Path] | None, typer.Option("--evidence", "-e", help="A file that shows it; it is kept with the comment.")
     ] = None,
+    save: Annotated[
+        str, typer.Option("--save", metavar="REFERENCE", help="Write this piece of its evidence into the folder here.")
+    ] = "",
     workspace: WorkspaceOption = None,
     actor: ActorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what stands between a version and production, or comment on it."""
-    from bluegold.core.workspace import Workspace
-    from bluegold.registry import Registry
-
-    space = Workspace.open(workspace_path(workspace))
     if evidence and not comment:
         raise UsageError("evidence needs a word about it", way_out="give --comment")
-    who = acting(actor, space)
-    with Registry.open(space, actor=who) as registry:
+    with governed(workspace, actor) as (registry, _, who):
         if comment:
             registry.reviews.add(version, comment, actor=who, evidence=attached(registry, evidence or []))
         found = _found(registry, version)
+        if save:
+            path = _saved(registry, found, save)
+            emit({"path": path}, as_json=as_json, text=f"written to {path}")
+            return
     emit(found, as_json=as_json, text=lambda: _told(found))
 
 
@@ -57,6 +59,32 @@ def attached(registry: Registry, files: Sequence[Path]) -> tuple[str, ...]:
         except OSError as error:
             raise UsageError(f"'{path}' cannot be read", why=error.strerror or str(error)) from error
     return tuple(references)
+
+
+def _saved(registry: Registry, found: dict[str, Any], reference: str) -> Path:
+    """Write one piece of a version's evidence, verified, beside whatever is here.
+
+    Raises:
+        UsageError: the version has no such evidence, or a file of that name is here.
+    """
+    kept = [one for said in (*found["reviews"], *found["approvals"]) for one in said.evidence]
+    if reference not in kept:
+        raise UsageError(
+            f"{found['version'].ref} has no evidence '{reference}'",
+            way_out=f"name one of: {', '.join(kept[:10]) or '-'}",
+        )
+    content = registry.reviews.attachment(reference)
+    path = Path(Path(reference.partition(":")[2].rpartition(":")[0]).name or "evidence")
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except OSError as error:
+        raise UsageError(
+            f"'{path}' cannot be written",
+            why=error.strerror or str(error),
+            way_out="move what is there, or go elsewhere",
+        ) from error
+    return path
 
 
 def _found(registry: Registry, ref: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bluegold.cli.deliver import announce, told
-from bluegold.cli.identity import acting
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit
 
 if TYPE_CHECKING:
     from bluegold.delivery.rollback import RollBack
@@ -32,14 +32,10 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Take Gold out of the traffic, or production back to the version before."""
-    from bluegold.core.workspace import Workspace
     from bluegold.delivery.rollback import rollback as run
     from bluegold.delivery.withdraw import withdraw
-    from bluegold.registry import Registry
 
-    space = Workspace.open(workspace_path(workspace))
-    who = acting(actor, space)
-    with Registry.open(space, actor=who) as registry:
+    with governed(workspace, actor) as (registry, space, who):
         name = _model(registry, model, to)
         if release:
             ended = withdraw(name, registry, space, actor=who, reason=reason, on_event=announce)

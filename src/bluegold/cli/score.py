@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bluegold.cli.terminal import JsonOption, WorkspaceOption, actor_name, emit, say, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import JsonOption, WorkspaceOption, emit, say
 
 if TYPE_CHECKING:
     from bluegold.production.batch import Scored
@@ -33,19 +34,18 @@ def score(
     Refused rows go to a quarantine file with their reasons.
     """
     from bluegold.core.errors import UsageError
-    from bluegold.core.workspace import Workspace
     from bluegold.production.batch import planned
     from bluegold.production.batch import score as run
     from bluegold.production.selection import in_production
-    from bluegold.registry.registry import Registry
 
     if rows not in {"", "events", "questions"}:
         raise UsageError(f"--rows '{rows}' is not known", way_out="choose 'events' or 'questions'")
-    space = Workspace.open(workspace_path(workspace))
-    with Registry.open(space, actor=actor_name(None)) as registry:
+    with governed(workspace, may=("predict",)) as (registry, space, who):
         ref = version or in_production(registry, model)
         options = planned(registry, ref, rows)
         done = run(registry, space, ref, source, out, options, None if as_json else _Progress())
+        told = {"input": source.name, "output": out.name, "refused": done.quarantined}
+        registry.audit.append(who, "score", done.version, f"{done.scored} rows", told)
     emit(done, as_json=as_json, text=lambda: _told(done))
 
 

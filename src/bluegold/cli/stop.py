@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bluegold.cli.identity import permitted
 from bluegold.cli.terminal import WorkspaceOption, say, workspace_path
 
 __all__ = ["stop"]
@@ -14,6 +15,7 @@ def stop(*, workspace: WorkspaceOption = None) -> None:
     from bluegold.production.operations import supervisor
 
     space = served(workspace_path(workspace))
+    permitted(space, "serve", "restore")
     if supervisor.running(space) is None:
         raise ServingError(f"workspace '{space.root}' is not served", way_out="start it with 'bluegold up'")
     if not supervisor.stop(space):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from bluegold.cli.terminal import WorkspaceOption, actor_name, say, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import ActorOption, WorkspaceOption, say
 
 if TYPE_CHECKING:
     from bluegold.core.workspace import Workspace
@@ -29,20 +30,18 @@ def stream(
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more events at the end of a log.")] = False,
     model: Annotated[str, typer.Option("--model", help="Model, when the workspace holds several.")] = "",
     workspace: WorkspaceOption = None,
+    actor: ActorOption = None,
 ) -> None:
     """Answer every event, durably and effectively once; a consumer goes on where the last one stopped."""
-    from bluegold.core.workspace import Workspace
-
-    space = Workspace.open(workspace_path(workspace))
     if into:
-        return _append(space, source, into)
+        with governed(workspace, actor, may=("predict",)) as (_, space, _):
+            return _append(space, source, into)
     from bluegold.production.consumer import stream_desk
     from bluegold.production.selection import model_of
     from bluegold.production.streaming import consume, kept_file
-    from bluegold.registry.registry import Registry
 
     with (
-        Registry.open(space, actor=actor_name(None)) as registry,
+        governed(workspace, actor, may=("predict",)) as (registry, space, _),
         _events(space, source, follow=follow) as events,
         stream_desk(space, registry, model_of(registry, model)) as desk,
         _opened(out, "ab") as answers,

@@ -7,27 +7,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bluegold.cli.identity import acting
-from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit
+from bluegold.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from bluegold.core.workspace import Workspace
-    from bluegold.production.results.records import DecisionRecord
-    from bluegold.registry import Registry
+    from bluegold.export.source_rows import SourceRow
+    from bluegold.export.tracing import Behind, Came, RowTrace
+    from bluegold.production.results.tally import Answered
 
-__all__ = ["shown", "trace"]
-
-_KINDS = ("code", "data", "environment", "features", "run")
+__all__ = ["trace"]
 
 
 def trace(
     identifier: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="A decision, a version (flights:v2), or data:, features:, code:, run: and a digest."
+            metavar="[ID]",
+            help="A decision, a version (flights:v2), or data:, rows:, features:, code:, run: and a digest.",
         ),
-    ],
+    ] = "",
     *,
+    row: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--row",
+            help="Follow a source row instead: FILE:NUMBER, NUMBER, or column=value (several must all hold); "
+            "ID may say of which version.  Rows are counted from 0.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=1000, help="At most so many rows, and decisions of each version.")
+    ] = 10,
     personal: Annotated[
         bool, typer.Option("--personal", help="Show personal fields; it takes a role that may, and is audited.")
     ] = False,
@@ -35,109 +46,26 @@ def trace(
     actor: ActorOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Walk the whole chain: decision, version, gates, approvals, stages, features, data and run."""
-    from bluegold.core.workspace import Workspace
-    from bluegold.registry import Registry
+    """Walk the whole chain, from a decision or version to its data, or from a source row to the decisions."""
+    from bluegold.export.chain import ancestors, descendants, names_source
+    from bluegold.export.tracing import trace_rows
 
-    space = Workspace.open(workspace_path(workspace))
-    with Registry.open(space, actor=acting(actor, space) if personal else "") as registry:
-        if identifier.partition(":")[0] in _KINDS and not registry.versions.list(identifier.partition(":")[0]):
-            found = _descendants(registry, identifier)
+    if not identifier and not row:
+        raise UsageError("there is nothing to trace", way_out="give an ID, or --row")
+    with governed(workspace, actor) as (registry, space, _):
+        if row:
+            came = trace_rows(registry, space, row, identifier, limit)
+            emit(came, as_json=as_json, text=lambda: _told_rows(came))
+        elif names_source(registry, identifier):
+            edges = descendants(registry, identifier)
+            lines = [identifier, *(f"  {one.source} {one.relation} {one.target}" for one in edges)]
+            emit({"node": identifier, "came_of_it": edges}, as_json=as_json, text="\n".join(lines))
         else:
-            found = _ancestors(registry, space, identifier, personal=personal)
-    emit(found, as_json=as_json, text=lambda: _told(found))
-
-
-def _ancestors(registry: Registry, space: Workspace, identifier: str, *, personal: bool) -> dict[str, Any]:
-    """From a decision or a version back to what it was made of."""
-    from bluegold.production.results.decision_reader import DecisionReader
-    from bluegold.production.results.records import OutcomeRecord
-
-    reader = DecisionReader(space.decisions)
-    record = reader.get(identifier)
-    if record is None:
-        return {"decision": None, **_version(registry, _known(registry, identifier))}
-    ref = record.version if ":" in record.version else f"{record.model}:{record.version}"
-    found = _version(registry, ref)
-    outcomes = [one for one in reader.records() if isinstance(one, OutcomeRecord) and one.id == record.id]
-    return {
-        "decision": shown(registry, space, record, personal=personal),
-        "outcomes": outcomes,
-        "features_match": record.features_digest == found["version"].lineage.features,
-        "traffic": _split(registry, record),
-        **found,
-    }
-
-
-def shown(registry: Registry, space: Workspace, record: DecisionRecord, *, personal: bool) -> DecisionRecord:
-    """A decision as whoever asks may see it: with pseudonyms, or on demand with what stands behind them.
-
-    Raises:
-        AccessDenied: personal fields are asked for by somebody who may not see them.
-    """
-    from bluegold.production.veil import disclosed
-    from bluegold.security.sealing import KeyRing
-
-    if not personal:
-        return disclosed(record, None)
-    registry.access.require(registry.actor, "personal")
-    registry.audit.append(registry.actor, "see personal data", record.id, "shown")
-    return disclosed(record, KeyRing(space.keys))
-
-
-def _known(registry: Registry, identifier: str) -> str:
-    """The version behind an identifier that is no decision.
-
-    Raises:
-        UsageError: it is no version either.
-    """
-    from bluegold.core.errors import UnknownVersion, UsageError
-
-    try:
-        return registry.versions.get(identifier).ref
-    except UnknownVersion as error:
-        raise UsageError(
-            f"'{identifier}' is neither a decision nor a version",
-            why=error.why,
-            way_out="give the id of an answer, or a version like flights:v2",
-        ) from error
-
-
-def _version(registry: Registry, ref: str) -> dict[str, Any]:
-    """A version with everything that is known about it; its signature is verified on the way."""
-    version = registry.versions.verified(ref)
-    history = registry.lifecycle.history(version.model)
-    releases = registry.releases.list(version.model)
-    return {
-        "version": version,
-        "signature_verified": True,
-        "gates": registry.gates.reports(ref),
-        "approvals": registry.approvals.list(ref),
-        "changes": tuple(change for change in history if change.ref == version.ref),
-        "releases": tuple(release for release in releases if release.ref == version.ref),
-        "lineage": registry.lineage.up(version.ref),
-    }
-
-
-def _split(registry: Registry, record: DecisionRecord) -> Any:
-    """The traffic split in force when the decision was taken."""
-    return next((s for s in registry.traffic.history(record.model) if s.revision == record.revision), None)
-
-
-def _descendants(registry: Registry, node: str) -> dict[str, Any]:
-    from bluegold.core.errors import UsageError
-
-    edges = registry.lineage.down(node)
-    if not edges:
-        raise UsageError(
-            f"nothing in this registry came from '{node}'", way_out="'bluegold trace VERSION' lists digests"
-        )
-    return {"node": node, "came_of_it": edges}
+            chain = ancestors(registry, space, identifier, personal=personal, limit=limit)
+            emit(chain, as_json=as_json, text=lambda: _told(chain))
 
 
 def _told(found: dict[str, Any]) -> str:
-    if "came_of_it" in found:
-        return "\n".join([found["node"], *(f"  {e.relation} {e.target}" for e in found["came_of_it"])])
     lines = [*_told_decision(found)] if found["decision"] else []
     version = found["version"]
     lineage = version.lineage
@@ -153,11 +81,13 @@ def _told(found: dict[str, Any]) -> str:
         *(f"release      {r.id}: {r.phase}" for r in found["releases"]),
         f"features     {lineage.features}",
         f"data         {lineage.data}",
+        *_told_behind(found["rows"]),
         f"code         {lineage.code}",
         f"environment  {lineage.environment}",
         f"seeds        {', '.join(f'{name}={seed}' for name, seed in sorted(lineage.seeds.items()))}",
         f"run          {lineage.run_id or '-'}",
         f"parent       {lineage.parent or '-'}",
+        *(_told_answered(found["answered"]) if "answered" in found else ()),
     ]
     return "\n".join(lines)
 
@@ -177,4 +107,69 @@ def _told_decision(found: dict[str, Any]) -> list[str]:
     lines += [f"  outcome    {one.value}" for one in found["outcomes"]]
     if split is not None:
         lines.append(f"  traffic    revision {split.revision}: {split.mode}, set by {split.set_by}: {split.reason}")
+    return lines
+
+
+def _told_behind(rows: Behind | None) -> list[str]:
+    if rows is None:
+        return []
+    lines = [f"rows         {rows.source}  ({rows.rows:,} source rows)"]
+    for part, count in rows.counts.items():
+        first = rows.first.get(part, ())
+        more = ", ..." * (count > len(first) > 0)
+        lines.append(f"  {part:<10} {count:>9,}  {', '.join(map(str, first))}{more}".rstrip())
+    return lines + [f"  same input {_told_row(one)}" for one in rows.same]
+
+
+def _told_row(one: SourceRow) -> str:
+    from bluegold.registry.source_rows import PART_NAMES
+
+    because = f": {', '.join(one.reasons)}" if one.reasons else ""
+    return f"row {one.row}, {PART_NAMES[one.part]}{because}"
+
+
+def _told_rows(came: RowTrace) -> str:
+    lines = [f"{came.how}: {came.total:,} (source {came.source})"]
+    for one in came.rows:
+        values = ", ".join(f"{name}={value}" for name, value in list(one.values.items())[:8])
+        lines.append(f"{_told_row(one)}  {values}")
+    if came.total > len(came.rows):
+        lines.append(f"... and {came.total - len(came.rows):,} more; --limit shows more")
+    for version in came.versions:
+        lines += _told_came(version)
+    if not came.versions:
+        lines.append("no version used it")
+    if came.unlooked:
+        lines.append(f"{came.unlooked:,} older versions of this source were not looked at")
+    if came.unread:
+        lines.append(
+            f"{came.unread:,} bytes of the decision log were left unread; 'bluegold results export' counts all"
+        )
+    return "\n".join(lines)
+
+
+def _told_came(one: Came) -> list[str]:
+    from bluegold.registry.source_rows import USED_ON
+
+    by_use: dict[str, list[int]] = {}
+    for number, use in one.uses.items():
+        by_use.setdefault(use, []).append(number)
+    uses = "; ".join(f"{USED_ON[use]} {', '.join(map(str, numbers))}" for use, numbers in by_use.items())
+    return [
+        f"version      {one.ref}  {one.stage}  ({uses})",
+        *(f"  gate       {report.gate}: {report.verdict}" for report in one.gates),
+        *(f"  approval   {consent.actor}  {consent.comment}" for consent in one.approvals),
+        *(f"  stage      {change.to_stage} by {change.actor}: {change.reason}" for change in one.changes),
+        *(f"  release    {release.id}: {release.phase}" for release in one.releases),
+        *(f"  {line}" for line in _told_answered(one.answered)),
+    ]
+
+
+def _told_answered(answered: Answered) -> list[str]:
+    lines = [f"decisions    {'' if answered.exact else 'at least '}{answered.decisions:,}"]
+    for one in answered.latest:
+        outcome = f", outcome {one.outcome}" if one.outcome is not None else ""
+        lines.append(
+            f"  {one.id:<16} {one.at:%Y-%m-%d %H:%M:%S}  {one.value} ({one.score:.4g}) by {one.color}{outcome}"
+        )
     return lines

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bluegold.cli.terminal import WorkspaceOption, actor_name, say, workspace_path
+from bluegold.cli.identity import permitted
+from bluegold.cli.terminal import WorkspaceOption, say, workspace_path
 from bluegold.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def up(**options: Any) -> None:
 
     tls = _tls(options)
     space = served(workspace_path(options["workspace"]))
-    with contextlib.closing(Reached(space, actor_name(None))) as reached:
+    with contextlib.closing(Reached(space, permitted(space, "serve"))) as reached:
         name = served_model(reached, space, options["model"])
     listeners, front = sockets(options["host"], options["port"], options["workers"], edge=options["edge"])
     page = _console(space, options["console"]) if options["console"] >= 0 else None

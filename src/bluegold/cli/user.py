@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from bluegold.cli.identity import acting
+from bluegold.cli.identity import governed
 from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, say, workspace_path
 
 if TYPE_CHECKING:
@@ -31,13 +31,9 @@ def user_add(
 ) -> None:
     """Add a user and print their key, once; from the first user on, a name without a key changes nothing."""
     from bluegold.core.nouns import now
-    from bluegold.core.workspace import Workspace
-    from bluegold.registry import Registry
 
-    space = Workspace.create(workspace_path(workspace))
-    who = acting(actor, space)
     expires = (now() + dt.timedelta(days=days)).timestamp() if days else None
-    with Registry.open(space, actor=who) as registry:
+    with governed(workspace, actor, create=True) as (registry, _, who):
         added, key = registry.users.add(name, cast("tuple[Role, ...]", tuple(role)), who, expires)
     emit({"user": _shown(added), "key": key}, as_json=as_json, text=key)
     if not as_json:
@@ -66,12 +62,7 @@ def user_revoke(
     as_json: JsonOption = False,
 ) -> None:
     """Take a user's key away, at once and everywhere."""
-    from bluegold.core.workspace import Workspace
-    from bluegold.registry import Registry
-
-    space = Workspace.open(workspace_path(workspace))
-    who = acting(actor, space)
-    with Registry.open(space, actor=who) as registry:
+    with governed(workspace, actor) as (registry, _, who):
         gone = registry.users.revoke(name, who)
     emit(_shown(gone), as_json=as_json, text=f"the key of {gone.name} counts no longer")
 

@@ -1,1 +1,1 @@
-"""S2 console: one read-only page that shows what answers, how a release stands and what is proven."""
+"""S2 console: what answers, how a release stands, what is proven; and where people approve or refuse a version."""

@@ -1,4 +1,4 @@
-"""The console's server: ``python -m bluegold.console --workspace W [--port N]``; read-only, loopback only."""
+"""The console's server: ``python -m bluegold.console --workspace W [--port N]``; loopback only."""
 
 from __future__ import annotations
 
@@ -7,61 +7,16 @@ import os
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
-from bluegold.console.render import render
-from bluegold.console.view import look
-from bluegold.core.errors import BluegoldError, ServingError, UsageError
+from bluegold.console.handler import Handler
+from bluegold.console.sessions import Sessions
+from bluegold.core.errors import BluegoldError, ServingError
 from bluegold.core.workspace import Workspace
+from bluegold.security.identities import Identities
 
 __all__ = ["main", "serve"]
-
-_HEADERS = {
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
-_NAMES = {"127.0.0.1", "localhost", "[::1]"}
-
-
-class _Handler(BaseHTTPRequestHandler):
-    workspace: Workspace
-    timeout = 10
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        name = self.headers.get("host", "").rsplit(":", 1)[0]
-        if name not in _NAMES:  # a foreign name that resolves to this machine must not read the page
-            self._send(403, f"this console answers at 127.0.0.1, not at {name[:100]!r}\n", "text/plain")
-        elif url.path != "/":
-            self._send(404, "there is only one page: /\n", "text/plain")
-        else:
-            self._page(parse_qs(url.query))
-
-    def _page(self, query: dict[str, list[str]]) -> None:
-        refresh = query.get("refresh", ["5"])[0]
-        seconds = int(refresh) if refresh.isdecimal() and len(refresh) < 5 else 5
-        try:
-            self._send(200, render(look(self.workspace, query.get("model", [""])[0]), seconds), "text/html")
-        except UsageError as error:
-            self._send(404, f"{error}\n", "text/plain")
-        except BluegoldError as error:
-            self._send(503, f"{error}\n", "text/plain")
-
-    def _send(self, status: int, text: str, kind: str) -> None:
-        body = text.encode()
-        self.send_response(status)
-        for header, value in {**_HEADERS, "content-type": f"{kind}; charset=utf-8"}.items():
-            self.send_header(header, value)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Looking is not an event."""
 
 
 def serve(workspace: Workspace, port: int) -> ThreadingHTTPServer:
@@ -70,7 +25,8 @@ def serve(workspace: Workspace, port: int) -> ThreadingHTTPServer:
     Raises:
         ServingError: the port is taken.
     """
-    handler = type("Handler", (_Handler,), {"workspace": workspace})
+    sessions = Sessions(Identities.open(workspace))
+    handler = type("WorkspaceHandler", (Handler,), {"workspace": workspace, "sessions": sessions})
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:

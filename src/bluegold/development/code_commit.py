@@ -17,6 +17,7 @@ from bluegold.development.stage import StageContext
 from bluegold.development.tables import matrix_of, model_of, rule_of
 from bluegold.registry.bundle import CanaryRecord
 from bluegold.registry.predictors import FAMILIES, Predictor
+from bluegold.registry.source_rows import ROWS, Part, SourceRows
 
 __all__ = ["CANARIES", "CONTRACT", "READS", "canary_rows", "run", "still_holds", "verification"]
 
@@ -43,8 +44,8 @@ CONTRACT = StageContract(
     section="S1",
     purpose="Register artefacts, code and configuration with data hash, commit, environment, seeds and parameters.",
     inputs=(
+        *(Port(name=name) for name in ("rows", "valid", "quarantine", "train", "validate", "holdout")),
         Port(name="program", kind="model"),
-        Port(name="holdout"),
         Port(name="parity", kind="report"),
         Port(name="summary", kind="report"),
         Port(name="profile", kind="model"),
@@ -140,6 +141,7 @@ def _artefacts(ctx: StageContext, choice: dict[str, Any], measures: dict[str, An
         "summary.json": ctx.take("summary"),
         "figures.json": ctx.take("figures") | ctx.take("figures_holdout"),
         "plan.json": ctx.system.plan,
+        ROWS: _source_rows(ctx),
     }
     return {
         **{name: msgspec.json.encode(value, order="deterministic") for name, value in facts.items()},
@@ -150,6 +152,17 @@ def _artefacts(ctx: StageContext, choice: dict[str, Any], measures: dict[str, An
         "environment.txt": lines.encode(),
         **{name: text.encode() for name, text in ctx.system.source_text.items()},
     }
+
+
+def _source_rows(ctx: StageContext) -> SourceRows:
+    """What became of the source rows: the stored tables that hold them, by part, with how many rows each has."""
+    tables: tuple[Part, ...] = ("valid", "quarantine", "train", "validate", "holdout")
+    return SourceRows(
+        source=ctx.inputs["rows"],
+        rows=ctx.take("rows").height,
+        tables={name: ctx.inputs[name] for name in tables},
+        counts={name: ctx.take(name).height for name in tables},
+    )
 
 
 def _canaries(ctx: StageContext, model: Predictor) -> list[CanaryRecord]:

@@ -100,6 +100,7 @@ class Runner:
                 return self._artefacts.get(readable[name], inputs[name])
 
             context = make_context(take, teller.note)
+            context.inputs = inputs
             key = self._key(stage, inputs, definition, origin)
             found = self._finished(stage, key, context) or self._execute(stage, key, context, inputs, teller)
             if found.outcome == "reused":

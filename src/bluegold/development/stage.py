@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -59,6 +59,9 @@ class StageContext:
         origin: identities of the run.
         take: reads one input port by name.
         note: tells the caller one line about progress.
+
+    Attributes:
+        inputs: input port -> digest of its content; the runner fills it in.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class StageContext:
         self.seed = origin.seed
         self.take = take
         self.note = note
+        self.inputs: Mapping[str, str] = {}
 
     def program(self) -> FeatureProgram:
         """The feature program on port ``program``."""

@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path, PurePosixPath
 
@@ -99,13 +99,14 @@ def backup(workspace: Workspace, path: Path) -> Kept:
     return kept
 
 
-def restore(path: Path, target: Path, key: str = "") -> Kept:
+def restore(path: Path, target: Path, key: str = "", check: Callable[[Workspace], object] | None = None) -> Kept:
     """Make a workspace from a backup, after everything in it verified.
 
     Args:
         path: the file.
         target: the new workspace; it must not exist, or be empty.
         key: the public key that must have signed it; without one, the key inside is believed.
+        check: looks at the verified workspace before it is there; what it raises leaves nothing behind.
 
     Raises:
         UsageError: the target is not empty.
@@ -119,6 +120,8 @@ def restore(path: Path, target: Path, key: str = "") -> Kept:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         kept = _restored(path, scratch, Verifier.decode(key) if key else None)
+        if check is not None:
+            check(Workspace.open(scratch))
         if target.exists():
             target.rmdir()
         scratch.rename(target)

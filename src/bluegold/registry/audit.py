@@ -26,7 +26,7 @@ from bluegold.registry.checkpoints import (
     prove_in,
 )
 from bluegold.registry.head import Head, head_message, read_head, row_digest, write_head
-from bluegold.registry.schema import upgrade
+from bluegold.registry.migrations.steps import LAYOUT, layout_in, migrate_in, note_layout
 from bluegold.registry.tables import Governed, audit_head_table, audit_table, from_micros, metadata, micros
 from bluegold.registry.verification import ChainReport, verify_registry
 from bluegold.security.signing import Signer
@@ -34,6 +34,8 @@ from bluegold.stores.protocols import RelationalStore
 from bluegold.telemetry.chain import GENESIS, canonical, link
 
 __all__ = ["Audit", "Change"]
+
+_MIGRATION = "automatic:migration"
 
 
 class Change:
@@ -124,6 +126,7 @@ class Audit:
 
     Attributes:
         fence: asked first in every write transaction; raises when this process may not write any more.
+        vouch: asked before every change whether whoever is named has proved to be that; raises otherwise.
     """
 
     def __init__(self, store: RelationalStore, signer: Signer, head_file: Path, actor: str) -> None:
@@ -132,14 +135,24 @@ class Audit:
         self.head_file = head_file
         self.actor = actor
         self.fence: Callable[[Connection], None] | None = None
+        self.vouch: Callable[[str], None] | None = None
 
     def found(self) -> None:
         """Make the tables and the empty chain the first time; afterwards check that this key signed the chain.
 
+        A registry of an older release is brought to this one's layout first, whole or not at all.
+
         Raises:
+            RegistryError: a newer release wrote this registry.
             IntegrityError: the chain was signed with a key that is not in the keys folder.
         """
-        upgrade(self.store, self.signer)
+        with self.store.read() as connection:
+            layout = layout_in(connection)
+        if layout is not None and layout < LAYOUT:
+            with self.change(_MIGRATION) as change:
+                before, after = migrate_in(change.connection, self.signer)
+                if before < after:
+                    change.append(_MIGRATION, "migrate", "registry", f"layout {before} to {after}", {})
         self.store.create(metadata)
         with self.store.read() as connection:
             row = connection.execute(select(audit_head_table)).first()
@@ -162,12 +175,15 @@ class Audit:
                 head = Head(0, 0, GENESIS, self.signer.sign(head_message(0, GENESIS)))
                 connection.execute(insert(audit_head_table), {"id": 1, **msgspec.structs.asdict(head)})
                 write_head(self.head_file, head)
+                note_layout(connection)
                 row = connection.execute(select(audit_head_table)).one()
             return row
 
     @contextmanager
     def change(self, actor: str = "") -> Iterator[Change]:
         """One transaction: read the head under the write lock, let the caller write, sign the new head, commit."""
+        if self.vouch is not None:
+            self.vouch(actor or self.actor)
         with self.store.write() as connection:
             if self.fence is not None:
                 self.fence(connection)
@@ -204,16 +220,14 @@ class Audit:
         query = select(audit_table).where(audit_table.c.number > since)
         if subject:
             query = query.where(audit_table.c.subject == subject)
-        with self.store.read() as connection:
-            rows = connection.execute(query.order_by(audit_table.c.number).limit(limit)).all()
+        rows = self.store.rows(query.order_by(audit_table.c.number).limit(limit))
         return tuple(_event(row) for row in rows)
 
     def latest(self, action: str) -> dict[str, AuditEvent]:
         """The newest event of an action about each subject."""
         newest = select(func.max(audit_table.c.number)).where(audit_table.c.action == action)
         numbers = newest.group_by(audit_table.c.subject)
-        with self.store.read() as connection:
-            rows = connection.execute(select(audit_table).where(audit_table.c.number.in_(numbers))).all()
+        rows = self.store.rows(select(audit_table).where(audit_table.c.number.in_(numbers)))
         return {row.subject: _event(row) for row in rows}
 
     def verify(self) -> ChainReport:

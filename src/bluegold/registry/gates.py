@@ -51,5 +51,5 @@ class Gates:
         return tuple(msgspec.json.decode(body, type=GateReport) for body in bodies)
 
     def latest(self, ref: str) -> dict[str, GateReport]:
-        """The last report of each gate about a version, by gate."""
-        return {report.gate: report for report in self.reports(ref)}
+        """The last report of each gate about a version, by gate and in the order of their names."""
+        return {report.gate: report for report in sorted(self.reports(ref), key=lambda report: report.gate)}

@@ -41,6 +41,8 @@ leases_table = Table(
 )
 _ROW = select(leases_table)
 _POLL_S = 0.05
+_RELEASE = "automatic:lease"
+"""Who gives a lease back: that takes no key, since the holder's may have been taken away meanwhile."""
 
 
 class LeaseLost(RegistryError):
@@ -184,7 +186,7 @@ class Leases:
                 continue
 
     def _release(self, lease: Lease) -> None:
-        with self._audit.change() as change:
+        with self._audit.change(_RELEASE) as change:
             now = self._read(change.connection, lease.name)
             if now is not None and now.token == lease.token:
                 self._write(change, msgspec.structs.replace(now, holder=""), "released", "")

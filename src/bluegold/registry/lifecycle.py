@@ -127,8 +127,12 @@ class Lifecycle:
 
     def check(self, ref: str, to: Stage, actor: str) -> None:
         """What must hold before a change of stage may be tried: access, and consent where it is governed."""
-        actions: dict[Stage, Action] = {"Production": "promote", "RolledBack": "restore"}
-        self._access.require(actor, actions.get(to, "move"))
+        actions: dict[Stage, tuple[Action, ...]] = {
+            "Production": ("promote",),
+            "RolledBack": ("restore",),
+            "Refused": ("move", "restore"),
+        }
+        self._access.require(actor, *actions.get(to, ("move",)))
         if to == "Production" and self._versions.get(ref).stage != "Archived":
             self._approvals.demand(ref, actor)
 
@@ -150,9 +154,8 @@ class Lifecycle:
     def production(self, model: str, at: dt.datetime | None = None) -> StageChange | None:
         """The change that made some version production now, or at a past moment; None when there was none."""
         values = {"model": model, "moment": _FOREVER if at is None else micros(at)}
-        with self._audit.store.read() as connection:
-            body = connection.execute(_PRODUCTION, values).scalar()
-        return None if body is None else msgspec.json.decode(body, type=StageChange)
+        found = self._audit.store.rows(_PRODUCTION, values)
+        return msgspec.json.decode(found[0].body, type=StageChange) if found else None
 
     def history(
         self, model: str | None = None, at: dt.datetime | None = None, limit: int = 10_000

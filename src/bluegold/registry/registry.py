@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import TracebackType
 
-from bluegold.core.errors import RegistryError
+from bluegold.core.errors import AccessDenied, RegistryError
 from bluegold.core.nouns import ModelVersion, TrafficSplit
 from bluegold.core.settings import settings
 from bluegold.core.workspace import Workspace
@@ -20,7 +20,7 @@ from bluegold.registry.reviews import Reviews
 from bluegold.registry.traffic import Traffic
 from bluegold.registry.users import Users, renew
 from bluegold.registry.versions import Versions
-from bluegold.security.access import Access
+from bluegold.security.access import Access, is_automatic
 from bluegold.security.identities import Identities
 from bluegold.security.proof import Proof, presented_key
 from bluegold.security.signing import Signer
@@ -65,9 +65,11 @@ class Registry:
     ) -> None:
         self._store = store
         self._objects = objects
+        self._identities = identities
         self.actor = audit.actor
         self.access = access
         self.audit = audit
+        audit.vouch = access.vouch
         self.versions = Versions(audit, objects, access)
         self.reviews = Reviews(audit, self.versions, objects, access)
         self.approvals = Approvals(audit, self.versions, self.reviews, access)
@@ -102,6 +104,40 @@ class Registry:
         identities = Identities.open(workspace)
         proof = Proof(identities, lambda: key or presented_key(), lambda: renew(audit, identities))
         return cls(store, objects, audit, Access.read(workspace.root / "access.json", proof), identities)
+
+    def act_as(self, given: str = "", key: str = "") -> str:
+        """Let whoever the key belongs to act from here on; without users in this workspace, whoever is named.
+
+        Args:
+            given: the name that was given, if one was.
+            key: the key that was presented; empty when none was.  A key that does not hold proves nothing: the first
+                change asks for it again and says why.
+
+        Returns:
+            who acts.
+
+        Raises:
+            AccessDenied: the key is somebody else's than the one who is named, or no key was given for an automatic
+                actor.
+        """
+        if self.access.proven:
+            found = self._identities.identify(key) if key else None
+            if found is not None and given and given.strip().casefold() != found.name.casefold():
+                raise AccessDenied(
+                    f"'{given.strip()}' was named, but the key is that of '{found.name}'",
+                    way_out="leave --actor and BLUEGOLD_ACTOR away: the key says who acts",
+                    subject=given,
+                )
+            if found is None and is_automatic(given or self.actor):
+                raise AccessDenied(
+                    f"'{given or self.actor}' is a name, and a name alone changes nothing here",
+                    why="this workspace has users, and no key that holds was given",
+                    way_out="bluegold user add automatic --role automatic, and BLUEGOLD_KEY_FILE with that key",
+                    subject=given,
+                )
+            given = found.name if found is not None else given
+        self.actor = self.audit.actor = given.strip() or self.actor
+        return self.actor
 
     def promote(self, ref: str, actor: str = "", reason: str = "", evidence: Sequence[str] = ()) -> TrafficSplit:
         """Make a version production and let it answer alone, in one transaction.

@@ -12,6 +12,8 @@ from bluegold.registry.audit import Audit
 from bluegold.registry.tables import RELEASES, Release, split_ref
 from bluegold.registry.versions import Versions
 from bluegold.security.access import Access
+from bluegold.stores.graph_relational import GraphRelational
+from bluegold.stores.protocols import Edge
 
 __all__ = ["CLOSED", "FIRST", "Releases"]
 
@@ -20,6 +22,9 @@ _table = RELEASES.table
 #: The phase a release starts in, and the phases it ends in.
 FIRST = "candidate"
 CLOSED = frozenset({"promoted", "refused", "rolled_back"})
+
+#: The phases that go towards safety: whoever may restore may go there.
+SAFE = frozenset({"refused", "rolling_back", "rolled_back"})
 
 
 class Releases:
@@ -66,6 +71,8 @@ class Releases:
                 actor=change.actor,
             )
             change.keep(RELEASES, release, (change.actor, "release", f"{release.id} {ref}", FIRST))
+            way = Edge(source=ref, relation="released by", target=f"release:{release.id}")
+            GraphRelational.add_in(change.connection, [way])
         return release
 
     def advance(
@@ -90,7 +97,7 @@ class Releases:
             RegistryError: there is no such release, or it is not in the expected phase.
             ForbiddenTransition: the release has ended.
         """
-        self._access.require(actor or self._audit.actor, "release")
+        self._access.require(actor or self._audit.actor, "release", *(("restore",) if phase in SAFE else ()))
         with self._audit.change(actor) as change:
             current = self._last_in(change.connection, _table.c.release == release)
             if current is None:

@@ -112,7 +112,7 @@ def search_in(wanted: Search, limit: int) -> Select[Any]:
         query = query.where(_table.c.at < micros(wanted.until))
     for condition in wanted.metrics:
         query = query.where(_metric(condition))
-    for word in wanted.text.split():
+    for word in sorted(wanted.text.split(), key=len, reverse=True):  # the longest rules out most
         query = query.where(_table.c.body.ilike(f"%{_escaped(word)}%", escape="\\"))  # the body holds the name too
     return query.order_by(_table.c.id.desc()).limit(limit)
 

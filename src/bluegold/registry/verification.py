@@ -1,8 +1,8 @@
 """Verification: any changed, removed, inserted or cut row of the registry is found and named.
 
-Seven things are held against each other: the signature of the head in the database, the numbers and hashes of the
+Eight things are held against each other: the signature of the head in the database, the numbers and hashes of the
 chain, the signed checkpoints along it, the second head beside the key, every governed row against its audit row, the
-stage of every version against its last change, and the searchable metrics against the versions.
+stage of every version against its last change, the searchable metrics against the versions, the layout's number.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bluegold.core.errors import IntegrityError
 from bluegold.core.nouns import ModelVersion, StageChange
 from bluegold.registry.checkpoints import BLOCK, checkpoint_message
 from bluegold.registry.head import Head, chain_body, head_message, read_head, row_digest
+from bluegold.registry.migrations.steps import LAYOUT
 from bluegold.registry.schema import metric_rows
 from bluegold.registry.tables import (
     GOVERNED,
@@ -27,6 +28,7 @@ from bluegold.registry.tables import (
     audit_head_table,
     audit_table,
     checkpoints_table,
+    layouts_table,
     metrics_table,
 )
 from bluegold.security.signing import Verifier
@@ -93,6 +95,7 @@ def verify_registry(store: RelationalStore, verifier: Verifier, head_file: Path)
             points.end()
             _stages(connection)
             _metrics(connection)
+            _layout(connection)
     except _Bad as bad:
         return ChainReport(ok=False, checked=checked, first_bad=bad.name, why=bad.why)
     return ChainReport(ok=True, checked=checked)
@@ -211,6 +214,12 @@ def _stages(connection: Connection) -> None:
     for row in connection.execute(select(versions.c.id, versions.c.model, versions.c.version, versions.c.stage)):
         if stages.get(f"{row.model}:{row.version}") != row.stage:
             raise _Bad(f"versions row {row.id}", f"its stage '{row.stage}' is not that of its last recorded change")
+
+
+def _layout(connection: Connection) -> None:
+    number = connection.execute(select(func.max(layouts_table.c.number))).scalar()
+    if number != LAYOUT:
+        raise _Bad(f"registry_layouts row {number or LAYOUT}", f"the layout of this registry is {LAYOUT}")
 
 
 def _metrics(connection: Connection) -> None:

@@ -99,8 +99,7 @@ class Versions:
                 created_at=change.at,
                 signature=self._audit.signer.sign(digest.encode()),
             )
-            _keep(change, version)
-            GraphRelational.add_in(change.connection, row_edges(version.ref, lineage.data, artefacts))
+            _keep(change, version, artefacts)
         return version
 
     def get(self, ref: str) -> ModelVersion:
@@ -141,8 +140,7 @@ class Versions:
             query = query.where(_table.c.model == model)
         if stage is not None:
             query = query.where(_table.c.stage == stage)
-        with self._store.read() as connection:
-            rows = connection.execute(query.order_by(_table.c.id.desc()).limit(limit)).all()
+        rows = self._store.rows(query.order_by(_table.c.id.desc()).limit(limit))
         return tuple(version_of(row) for row in rows)
 
     def search(self, wanted: Search, limit: int = 100) -> tuple[ModelVersion, ...]:
@@ -151,9 +149,7 @@ class Versions:
         Raises:
             UsageError: a part of the search makes no sense.
         """
-        with self._store.read() as connection:
-            rows = connection.execute(search_in(wanted, limit)).all()
-        return tuple(version_of(row) for row in rows)
+        return tuple(version_of(row) for row in self._store.rows(search_in(wanted, limit)))
 
     def artefact(self, ref: str, name: str) -> bytes:
         """The content of one artefact, after signature and digest were verified.
@@ -202,7 +198,7 @@ def _next_name(connection: Connection, model: str) -> str:
     return f"v{(highest or 0) + 1}"
 
 
-def _keep(change: Change, version: ModelVersion) -> None:
+def _keep(change: Change, version: ModelVersion, artefacts: Mapping[str, bytes]) -> None:
     """Write the version, its first stage and its lineage."""
     change.keep(VERSIONS, version, (version.author, "register", version.ref, version.digest), stage="Registered")
     if rows := metric_rows(version):
@@ -217,7 +213,8 @@ def _keep(change: Change, version: ModelVersion) -> None:
         at=change.at,
     )
     change.keep(STAGES, first, (version.author, "stage", version.ref, "Registered"))
-    GraphRelational.add_in(change.connection, _edges(version))
+    edges = [*_edges(version), *row_edges(version.ref, version.lineage.data, artefacts)]
+    GraphRelational.add_in(change.connection, edges)
 
 
 def _acceptable(model: str, artefacts: Mapping[str, bytes]) -> None:

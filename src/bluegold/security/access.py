@@ -38,6 +38,7 @@ Action = Literal[
     "restore",
     "configure",
     "archive",
+    "serve",
     "predict",
     "decisions",
     "personal",
@@ -46,16 +47,31 @@ Action = Literal[
 #: Name of the actor that is no person: the delivery controller and self-healing.
 AUTOMATIC = "automatic"
 
-#: role -> what it may do; who is known at all may read what is not personal.  ``predict``: ask for decisions and
-#: report outcomes; ``decisions``: read recorded decisions; ``personal``: see personal fields in them.
+#: role -> what it may do; who is known at all may read what is not personal.  ``serve``: start, renew and stop
+#: servers; ``predict``: ask for decisions and report outcomes; ``decisions``: read recorded decisions; ``personal``:
+#: see personal fields in them; ``restore``: go towards safety, which the automatic actor may always do.
 ROLES: dict[Role, frozenset[Action]] = {
     "application": frozenset({"predict"}),
-    "automatic": frozenset({"gate", "release", "move", "traffic", "promote", "restore", "predict", "decisions"}),
+    "automatic": frozenset(
+        {"gate", "release", "move", "traffic", "promote", "restore", "serve", "predict", "decisions"}
+    ),
     "compliance officer": frozenset({"approve", "review", "restore", "archive", "decisions", "personal"}),
     "data analyst": frozenset({"register", "review", "predict", "decisions", "personal"}),
     "developer": frozenset({"register", "review", "gate", "release", "predict", "decisions"}),
     "operator": frozenset(
-        {"gate", "release", "move", "traffic", "promote", "restore", "configure", "archive", "predict", "decisions"}
+        {
+            "gate",
+            "release",
+            "move",
+            "traffic",
+            "promote",
+            "restore",
+            "configure",
+            "archive",
+            "serve",
+            "predict",
+            "decisions",
+        }
     ),
     "reader": frozenset(),
     "security officer": frozenset({"approve", "review", "restore", "configure", "decisions"}),
@@ -70,7 +86,7 @@ def is_automatic(actor: str) -> bool:
         >>> is_automatic("automatic:watch"), is_automatic("ada")
         (True, False)
     """
-    return actor == AUTOMATIC or actor.startswith(f"{AUTOMATIC}:")
+    return actor.strip().casefold().partition(":")[0] == AUTOMATIC
 
 
 def require_other(author: str, actor: str, ref: str) -> None:
@@ -114,6 +130,10 @@ class Demand(Protocol):
         """Whether a name alone is not enough."""
         ...
 
+    def identity(self) -> Proven:
+        """Whoever the key belongs to; raises ``AccessDenied``."""
+        ...
+
     def demand(self, actor: str) -> Proven:
         """Whoever proves to be ``actor``; raises ``AccessDenied``."""
         ...
@@ -126,6 +146,8 @@ class Access:
         assignments: actor -> roles.  Empty means an installation without assigned roles: every person may do
             everything, except approve their own work.  The automatic actor always has exactly its own role.
         proof: asks for a key once identities are known; then the roles are the identity's, not the assigned ones.
+            What acts automatically then does so under the key of whoever runs it, within both roles; the way to
+            safety needs none.
 
     Example:
         >>> Access({"ada": ("developer",)}).require("ada", "approve")
@@ -156,6 +178,20 @@ class Access:
                 way_out=f'write {{"name": ["role"]}} with roles among {", ".join(sorted(ROLES))}',
             ) from error
 
+    @property
+    def proven(self) -> bool:
+        """Whether a name alone changes nothing here."""
+        return self._proof is not None and self._proof.required
+
+    def vouch(self, actor: str) -> None:
+        """Accept that something is written in the name of ``actor``; what acts automatically has its own limits.
+
+        Raises:
+            AccessDenied: identities are known, and no key of that person was given.
+        """
+        if not is_automatic(actor) and self._proof is not None and self._proof.required:
+            self._proof.demand(actor)
+
     def roles(self, actor: str) -> tuple[Role, ...]:
         """The roles of an actor, sorted; where identities are known, those of the identity that proved itself.
 
@@ -170,18 +206,26 @@ class Access:
             return tuple(sorted(role for role in ROLES if role != "automatic"))
         return tuple(sorted(self._assignments.get(actor, ("reader",))))
 
-    def require(self, actor: str, action: Action) -> None:
-        """Accept that ``actor`` does ``action``.
+    def require(self, actor: str, *actions: Action) -> None:
+        """Accept that ``actor`` does something that counts as any one of ``actions``.
 
         Raises:
-            AccessDenied: none of the actor's roles includes it; the message lists the roles that do.
+            AccessDenied: none of the actor's roles includes one; the message lists the roles that do.
         """
         roles = self.roles(actor)
-        if not actor.strip() or not any(action in ROLES[role] for role in roles):
-            able = ", ".join(sorted(role for role in ROLES if action in ROLES[role]))
+        may = self._allowed(actor, roles, actions)
+        if not actor.strip() or not may & set(actions):
+            able = ", ".join(sorted(role for role in ROLES if ROLES[role] & set(actions)))
             raise AccessDenied(
-                f"'{actor}' may not {action}",
+                f"'{actor}' may not {actions[0]}",
                 why=f"the roles of '{actor}' are {', '.join(roles) or 'none'}",
                 way_out=f"ask somebody who is {able}",
                 subject=actor,
             )
+
+    def _allowed(self, actor: str, roles: tuple[Role, ...], actions: tuple[Action, ...]) -> frozenset[Action]:
+        """What these roles may do; what acts automatically may no more than whoever's key it acts under."""
+        may = frozenset(action for role in roles for action in ROLES[role])
+        if not is_automatic(actor) or "restore" in actions or self._proof is None or not self._proof.required:
+            return may
+        return may & frozenset(action for role in self._proof.identity().roles for action in ROLES[role])

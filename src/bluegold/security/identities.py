@@ -22,7 +22,7 @@ import msgspec
 from bluegold.core.errors import DefinitionError, IntegrityError
 from bluegold.core.nouns import Noun
 from bluegold.core.workspace import Workspace, write_atomic
-from bluegold.security.access import ROLES, Role
+from bluegold.security.access import AUTOMATIC, ROLES, Role, is_automatic
 from bluegold.security.identity import Identity
 from bluegold.security.signing import Signer, Verifier
 
@@ -213,15 +213,7 @@ def make_key(
         >>> key.startswith(f"bg_{user.key}_"), key.rpartition("_")[2] in user.hash
         (True, False)
     """
-    if not name.strip() or name != name.strip() or len(name) > 100 or not name.isprintable() or ":" in name:
-        raise DefinitionError(f"{name!r} is no usable identity", way_out="use a short printable name without ':'")
-    unknown = [role for role in roles if role not in ROLES or role == "automatic"]
-    if unknown or not roles:
-        known = ", ".join(sorted(role for role in ROLES if role != "automatic"))
-        raise DefinitionError(
-            f"'{unknown[0]}' is no role of a person" if unknown else f"'{name}' needs a role",
-            way_out=f"choose among {known}",
-        )
+    _usable(name, roles)
     public, secret, salt = secrets.token_hex(6), secrets.token_hex(32), secrets.token_bytes(16)
     user = User(
         name=name,
@@ -234,6 +226,28 @@ def make_key(
         expires_at=expires_at,
     )
     return user, f"bg_{public}_{secret}"
+
+
+def _usable(name: str, roles: tuple[Role, ...]) -> None:
+    """What acts automatically is called so, and is nothing else: no name is both a person's and a machine's."""
+    automatic = is_automatic(name)
+    plain = name.removeprefix(f"{AUTOMATIC}:") if automatic else name
+    if not plain.strip() or plain != plain.strip() or len(name) > 100 or not name.isprintable() or ":" in plain:
+        raise DefinitionError(f"{name!r} is no usable identity", way_out="use a short printable name without ':'")
+    if automatic is not ("automatic" in roles) or (
+        automatic and (set(roles) != {"automatic"} or not name.startswith(AUTOMATIC))
+    ):
+        raise DefinitionError(
+            f"'{name}' cannot be {' and '.join(roles) or 'without a role'}",
+            why="the automatic actor has its own role and a name of its own",
+            way_out="call it automatic or automatic:name, with --role automatic, and give a person another name",
+        )
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown or not roles:
+        raise DefinitionError(
+            f"'{unknown[0]}' is no role" if unknown else f"'{name}' needs a role",
+            way_out=f"choose among {', '.join(sorted(ROLES))}",
+        )
 
 
 def _hash(secret: str, salt: bytes) -> bytes:
