@@ -6,11 +6,14 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from bluegold.delivery.leakage import suspicions
+from bluegold.delivery.leakage import LOST, lost_without, suspicions
+from bluegold.registry.rule import DecisionRule
 
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "refused.py"
 
@@ -48,4 +51,59 @@ def test_strong_predictors_are_not_suspected_and_leaks_are() -> None:
     missing = np.where(outcome, np.nan, random.normal(0, 1, 4_000))
     names = ("delay", "rare", "filled", "missing", "outcome")
     matrix = np.column_stack([delay, rare, filled, missing, outcome + random.normal(0, 0.1, 4_000)])
-    assert {one.feature for one in suspicions(matrix, names, outcome)} == {"filled", "missing", "outcome"}
+    found = suspicions(matrix, names, outcome)
+    assert {one.feature for one in found if one.certain} == {"filled", "missing", "outcome"}
+    assert {one.feature for one in found if not one.certain} == {"delay"}, "near certainty is asked about, not refused"
+
+
+class Columns(msgspec.Struct):
+    """Names and kinds of columns, as a feature program tells them."""
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+
+
+def numbers(**columns: np.ndarray) -> tuple[np.ndarray, Any]:
+    return np.column_stack(list(columns.values())), Columns(tuple(columns), ("number",) * len(columns))
+
+
+def test_a_leak_on_a_scale_asks_or_refuses_by_its_strength_and_by_what_is_lost_without_it() -> None:
+    random = np.random.default_rng(3)
+    score = random.normal(0, 1, 3_000)
+    approved = score + random.normal(0, 1, 3_000) > 0
+    rule = DecisionRule()
+    for noise, certain in ((0.2, True), (0.3, False)):
+        limit = approved + random.normal(0, noise, 3_000)
+        matrix, program = numbers(score=score, limit=limit)
+        found = suspicions(matrix, program, approved, rule)
+        assert [(one.feature, one.certain, one.filled) for one in found] == [("limit", certain, False)]
+        assert lost_without(matrix, program, approved, rule, {"limit"}) >= LOST
+    folded = np.where(approved, random.uniform(1, 2, 3_000), random.uniform(0, 1, 3_000) - 5 * (score > 0) * 2)
+    assert not suspicions(*numbers(score=score), approved, rule), "a strong measurement is no leak"
+    assert suspicions(np.abs(folded - 1.5)[:, None], ("folded",), np.abs(folded - 1.5) < 0.4, rule), "of any shape"
+
+
+def test_a_predicted_number_and_a_class_have_leaks_too() -> None:
+    random = np.random.default_rng(4)
+    size = random.lognormal(0, 0.6, 2_000)
+    price = size * random.lognormal(0, 0.4, 2_000)
+    number = DecisionRule(task="regression", scale=float(price.std()))
+    matrix, program = numbers(size=size, tax=np.log(price) * 7.0)
+    assert [one.feature for one in suspicions(matrix, program, price, number)] == ["tax"]
+    assert lost_without(matrix, program, price, number, {"tax"}) > LOST
+    kind = random.integers(0, 3, 2_000)
+    classes = DecisionRule(task="multiclass", labels=("a", "b", "c"))
+    matrix, program = numbers(size=size + kind, shelf=(kind * 7 % 3) + random.normal(0, 0.05, 2_000))
+    assert [one.feature for one in suspicions(matrix, program, kind, classes)] == ["shelf"]
+
+
+def test_an_easy_question_is_no_leak() -> None:
+    """Petals that tell a flower apart are measured, and what else is measured tells it as well."""
+    random = np.random.default_rng(6)
+    kind = random.random(1_000) < 0.4
+    matrix, program = numbers(
+        length=kind * 3.0 + random.normal(0, 0.3, 1_000), leaf=kind * 2.0 + random.normal(0, 0.6, 1_000)
+    )
+    found = {one.feature for one in suspicions(matrix, program, kind, DecisionRule())}
+    assert "length" in found
+    assert lost_without(matrix, program, kind, DecisionRule(), found - {"leaf"}) < LOST

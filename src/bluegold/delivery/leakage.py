@@ -3,10 +3,13 @@
 What is known only afterwards cannot be told from what is merely a strong predictor by strength: a delay at
 departure says nearly everything about the delay on arrival, and is known in time.  Two signatures are told apart:
 
-- **filled by the outcome**: for one outcome the input practically always holds one and the same value (or none), and
-  for the other outcome it mostly does not.  That is what a column looks like that somebody fills in once the
-  decision has been taken.  Only exact values count, so a strong measurement on a scale never looks like that.
-- **the outcome itself**: the input alone, in either direction, separates the outcomes almost without an error.
+- **filled by the outcome** (yes or no): for one outcome the input practically always holds one and the same value (or
+  none), and for the other outcome it mostly does not.  That is what a column looks like that somebody fills in once
+  the decision has been taken.  Only exact values count, so a strong measurement on a scale never looks like that.
+- **the outcome itself** (every task): the input alone, whatever the shape of the relation, tells the outcome almost
+  without an error, and a model without it (and without its like) does not.  Where the others say as much without
+  it, the question is merely an easy one.  Between near and nearly certain the suspicion is a question that holds the
+  release; beyond, it refuses.
 
 A contract field can be declared ``known="at decision"``; then the suspicion is shown and not judged, and the
 declaration is signed with the version.  A field declared ``known="after"`` must not feed the model at all.
@@ -21,36 +24,52 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from bluegold.delivery.strength import CHANCE, alone, learned
 from bluegold.features.specs import ProgramSpec
+from bluegold.registry.rule import DecisionRule, Task
 
-__all__ = ["Suspicion", "declared", "fields_behind", "suspicions"]
+__all__ = ["LOST", "Suspicion", "declared", "fields_behind", "lost_without", "suspicions"]
 
 #: Share of one value for one outcome at which a column counts as filled by the outcome, and the most it may have
 #: for the other.
 FILLED, ELSEWHERE = 0.97, 0.60
-#: Area under the curve of one input alone at which it counts as the outcome itself.
-ITSELF = 0.995
+#: What one input alone reaches when it is asked about, and when it counts as the outcome itself: area under the
+#: curve (its mean over the classes), or share of variance explained.
+ASKED: dict[Task, float] = {"binary": 0.98, "multiclass": 0.98, "regression": 0.97}
+ITSELF: dict[Task, float] = {"binary": 0.995, "multiclass": 0.995, "regression": 0.99}
+#: Share of what the model knows beyond chance that must be lost without such inputs, else the question is easy.
+LOST = 0.10
+_MEASURE = {"binary": "an AUC", "multiclass": "a macro AUC", "regression": "an R2"}
 _LEAST = 50
+_ROWS = 20_000
 
 Matrix = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.generic]
 
 
 class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
-    """One model input under suspicion, and what is seen."""
+    """One model input under suspicion, and what is seen; ``certain`` when it refuses, else it asks.
+
+    ``filled`` by the outcome, or strong enough to be the outcome itself.
+    """
 
     feature: str
     strength: float
     sentence: str
+    filled: bool = False
+    certain: bool = True
 
 
-def suspicions(matrix: Matrix, names: tuple[str, ...], labels: Labels) -> tuple[Suspicion, ...]:
+def suspicions(
+    matrix: Matrix, program: ProgramSpec | tuple[str, ...], labels: Labels, rule: DecisionRule | None = None
+) -> tuple[Suspicion, ...]:
     """The model inputs that look as if they had been written after the outcome, the worst first.
 
     Args:
         matrix: (n, d) model inputs; NaN is a value of its own (missing).
-        names: of the columns.
-        labels: (n,) outcomes.
+        program: of the columns, or the names of columns that are all numbers.
+        labels: (n,) outcomes as the task encodes them.
+        rule: names the task; a yes or no when not given.
 
     Example:
         >>> outcome = np.array([True] * 100 + [False] * 100)
@@ -58,16 +77,31 @@ def suspicions(matrix: Matrix, names: tuple[str, ...], labels: Labels) -> tuple[
         >>> measured = outcome + np.random.default_rng(0).normal(0, 0.5, 200)
         >>> [one.feature for one in suspicions(np.column_stack([written, measured]), ("buyer", "load"), outcome)]
         ['buyer']
+        >>> dollars = np.random.default_rng(1).lognormal(0, 1, 500)
+        >>> price = DecisionRule(task="regression")
+        >>> [one.feature for one in suspicions(np.log(dollars)[:, None], ("log",), dollars, price)]
+        ['log']
     """
-    if min(int(labels.sum()), int((~labels).sum())) < _LEAST:
+    rule = rule or DecisionRule()
+    if len(labels) < 2 * _LEAST or (
+        rule.task == "binary" and min(np.count_nonzero(labels), np.count_nonzero(labels == 0)) < _LEAST
+    ):
         return ()
+    names, kinds = (
+        (program, ("number",) * len(program)) if isinstance(program, tuple) else (program.names, program.kinds)
+    )
     found = [
         suspicion
-        for name, column in zip(names, matrix.T, strict=True)
-        for suspicion in (_filled(name, column, labels) or _itself(name, column, labels),)
+        for name, kind, column in zip(names, kinds, matrix.T, strict=True)
+        for suspicion in (_suspicion(name, kind, column, labels, rule),)
         if suspicion is not None
     ]
-    return tuple(sorted(found, key=lambda one: -one.strength))
+    return tuple(sorted(found, key=lambda one: (not one.certain, -one.strength)))
+
+
+def _suspicion(name: str, kind: str, column: Matrix, labels: Labels, rule: DecisionRule) -> Suspicion | None:
+    filled = _filled(name, column, labels) if rule.task == "binary" else None
+    return filled or _itself(name, kind, column, labels, rule)
 
 
 def _filled(name: str, column: Matrix, labels: Labels) -> Suspicion | None:
@@ -82,6 +116,7 @@ def _filled(name: str, column: Matrix, labels: Labels) -> Suspicion | None:
                 strength=share - elsewhere,
                 sentence=f"'{name}' is {shown} in {share:.1%} of the rows whose outcome is {outcome} and in "
                 f"{elsewhere:.1%} of the others: it looks filled in after the outcome",
+                filled=True,
             )
     return None
 
@@ -94,21 +129,39 @@ def _commonest(column: Matrix) -> tuple[float, float]:
     return float(values[counts.argmax()]), float(counts.max()) / len(column)
 
 
-def _itself(name: str, column: Matrix, labels: Labels) -> Suspicion | None:
-    """The area under the curve of one column, missing values lowest; ties half."""
-    filled = np.where(np.isnan(column), -np.inf, column)
-    ordered = np.sort(filled)
-    ranks = (np.searchsorted(ordered, filled, "left") + np.searchsorted(ordered, filled, "right") + 1) / 2.0
-    positives, negatives = int(labels.sum()), int((~labels).sum())
-    area = (float(ranks[labels].sum()) - positives * (positives + 1) / 2.0) / (positives * negatives)
-    area = max(area, 1.0 - area)
-    if area < ITSELF:
+def _itself(name: str, kind: str, column: Matrix, labels: Labels, rule: DecisionRule) -> Suspicion | None:
+    some = slice(None, None, -(-len(labels) // _ROWS))
+    strength = alone(column[some], kind, labels[some], rule)
+    if strength < ASKED[rule.task]:
         return None
+    certain = strength >= ITSELF[rule.task]
     return Suspicion(
         feature=name,
-        strength=area,
-        sentence=f"'{name}' alone separates the outcomes with an AUC of {area:.4f}: it may be the outcome itself",
+        strength=strength,
+        sentence=f"'{name}' alone tells the outcome with {_MEASURE[rule.task]} of {strength:.4f}: it may be the "
+        "outcome itself",
+        certain=certain,
     )
+
+
+def lost_without(matrix: Matrix, program: ProgramSpec, labels: Labels, rule: DecisionRule, names: set[str]) -> float:
+    """The share of what a model knows beyond chance that it loses when it learns without some inputs.
+
+    Args:
+        matrix: (n, d) model inputs.
+        program: of the columns.
+        labels: (n,) outcomes as the task encodes them.
+        rule: of the version.
+        names: the inputs to leave out.
+
+    Returns:
+        0 when the others say as much, 1 when they say nothing.
+    """
+    rest = [place for place, name in enumerate(program.names) if name not in names]
+    chance = CHANCE[rule.task]
+    whole = learned(matrix, program.kinds, labels, rule) - chance
+    without = learned(matrix[:, rest], tuple(program.kinds[place] for place in rest), labels, rule) - chance
+    return 1.0 - max(without, 0.0) / whole if whole > 0.0 else 0.0
 
 
 def fields_behind(program: ProgramSpec, feature: str) -> tuple[str, ...]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import polars as pl
-
-from bluegold.core.nouns import Measure
+from bluegold.core.nouns import Measure, Verdict
 from bluegold.delivery.candidate import Candidate
-from bluegold.delivery.leakage import declared, fields_behind, suspicions
+from bluegold.delivery.leakage import LOST, Suspicion, declared, fields_behind, lost_without, suspicions
 from bluegold.delivery.reporting import shown
 from bluegold.development.tables import matrix_of
+from bluegold.development.tasks import task_of
+from bluegold.features.specs import ProgramSpec
 
 __all__ = ["leakage"]
 
 _SHOWN = 5
+_ABSOLVED = {"at decision", "point in time"}
 
 
 def leakage(candidate: Candidate) -> list[Measure]:
@@ -21,32 +22,47 @@ def leakage(candidate: Candidate) -> list[Measure]:
     Args:
         candidate: with its hold-out.
     """
-    program, table = candidate.program, candidate.holdout
+    program, table, rule = candidate.program, candidate.holdout, candidate.decision.rule
     after = [name for name in program.names if declared(program, name) == "after"]
-    measures = [_declared_after(after, len(program.names))]
-    if table["y"].dtype != pl.Boolean:
-        return measures
-    found = suspicions(matrix_of(table, program.names), program.names, table["y"].to_numpy())
-    absolved = {"at decision", "point in time"}
-    judged = [one for one in found if declared(program, one.feature) not in absolved]
-    names = ", ".join(dict.fromkeys(field for one in judged for field in fields_behind(program, one.feature)))
-    way_out = f"; leave it out, or declare known='at decision' in the contract ({names})" if judged else ""
-    measures.append(
-        Measure(
-            name="model inputs that look filled in after the outcome",
-            value=float(len(judged)),
-            limit=0.0,
-            direction="<=",
-            n=table.height,
-            verdict="fail" if judged else "pass",
-            note="; ".join(one.sentence for one in judged[:_SHOWN]) + way_out,
-        )
-    )
-    cleared = [one for one in found if declared(program, one.feature) in absolved]
+    matrix, labels = matrix_of(table, program.names), task_of(rule).encode(table["y"])
+    if rule.task == "multiclass":  # classes that training never saw belong to nobody
+        matrix, labels = matrix[labels >= 0], labels[labels >= 0]
+    found = suspicions(matrix, program, labels, rule)
+    open_ = [one for one in found if declared(program, one.feature) not in _ABSOLVED]
+    strong = {one.feature for one in open_ if not one.filled}
+    lost = lost_without(matrix, program, labels, rule, strong) if strong else 0.0
+    judged = [one for one in open_ if one.filled or lost >= LOST]
+    easy = [one for one in open_ if one not in judged]
+    measures = [_declared_after(after, len(program.names)), _judged(program, judged, lost, len(labels))]
+    if easy:
+        note = f"{_said(easy)}; but the other inputs say as much: without them {max(lost, 0.0):.0%} is lost"
+        measures.append(shown("inputs that are as good as the outcome, as others are", float(len(easy)), note=note))
+    cleared = [one for one in found if one not in open_]
     if cleared:
         note = "; ".join(f"{one.sentence}, but declared known {declared(program, one.feature)}" for one in cleared)
         measures.append(shown("suspicions that the contract answers", float(len(cleared)), note=note))
     return measures
+
+
+def _judged(program: ProgramSpec, judged: list[Suspicion], lost: float, rows: int) -> Measure:
+    """Certain suspicions refuse; the others ask, and hold the release until the contract answers."""
+    names = ", ".join(dict.fromkeys(field for one in judged for field in fields_behind(program, one.feature)))
+    way_out = f"; leave it out, or declare known='at decision' in the contract ({names})" if judged else ""
+    cost = "" if all(one.filled for one in judged) else f"; without it a model loses {lost:.0%} of what it knows"
+    verdict: Verdict = "fail" if any(one.certain for one in judged) else "hold" if judged else "pass"
+    return Measure(
+        name="model inputs that look filled in after the outcome",
+        value=float(len(judged)),
+        limit=0.0,
+        direction="<=",
+        n=rows,
+        verdict=verdict,
+        note=_said(judged) + cost + way_out,
+    )
+
+
+def _said(found: list[Suspicion]) -> str:
+    return "; ".join(one.sentence for one in found[:_SHOWN])
 
 
 def _declared_after(names: list[str], among: int) -> Measure:

@@ -1,12 +1,13 @@
 """Gate 2, feature: training and serving make identical features, distributed as the profile expects.
 
 The parity report must belong to exactly this feature program, and a sample is asked again here.  Drift is the
-population stability index against the training profile.  Its limit is the feature's own placebo: twice what the
-index reaches between stretches of the training data itself, so a seasonal feature has a wide limit and a steady one
-the usual 0.2.  A feature that moved, beyond its limit or (when its limit is wide) beyond the usual one, is judged by
-the consequence: where it moved to, mean outcome and mean score must agree within five points.  An index above one
-and beyond twice the limit is another quantity altogether (a wrong unit, a broken join) and is refused as such.  A
-rise of missing or unknown values is judged for all.
+population stability index against the training profile.  A feature that is steady in training has the usual limit of
+0.2; one that moves in training itself is compared with the stretch of training that is most like the rows, and its
+limit is a placebo: twice what that index reaches for the stretches among themselves.  A feature that moved is judged
+by the consequence: where it moved to, mean outcome and mean score must agree within five points.  An index above one
+and beyond twice the limit is another quantity altogether (a wrong unit, a broken join) and is refused as such.
+Beside it stands what no index sees (``delivery.unexpected``): values out of range, sentinels, renamed categories,
+missing values, and columns that no longer go with what they always went with.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ import time
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from bluegold.core.nouns import GateReport, Measure
 from bluegold.delivery.candidate import Candidate
-from bluegold.delivery.moved import Gap, gap_where_moved
+from bluegold.delivery.moved import Gap, gap_where_moved, residuals
 from bluegold.delivery.reporting import judge, report, shown
+from bluegold.delivery.unexpected import by_consequence, unexpected
 from bluegold.development.tables import matrix_of
-from bluegold.features.profile import USUAL_LIMIT, FeatureProfile, Profile, drift
+from bluegold.development.tasks import task_of
+from bluegold.features.profile import USUAL_LIMIT, Profile, drift, nearest_season
 
 __all__ = ["NAME", "check"]
 
@@ -32,7 +34,6 @@ _ROWS = 10_000
 _SAMPLE = 200
 _SHOWN = 5
 _ANOTHER = 1.0
-_MISSING_RISE = 0.05
 
 
 def check(candidate: Candidate) -> GateReport:
@@ -104,28 +105,25 @@ def _asked_again(candidate: Candidate, matrix: np.ndarray) -> Measure:
 
 def _drift(candidate: Candidate, matrix: np.ndarray) -> list[Measure]:
     reference = candidate.facts("profile.json", Profile)
-    found = drift(reference, matrix)
-    if not found or not len(matrix):
+    found = drift(reference, matrix) if len(matrix) else {}
+    if not found:
         return [Measure(name="drift", value=None, limit=None, direction="<=", note="there is nothing to compare")]
-    limits = {name: max(reference.limits.get(name, 0.0), USUAL_LIMIT) for name in found}
-    moved = [one for one in reference.features if found[one.name] > USUAL_LIMIT]
-    gaps = _gaps(candidate, matrix, moved)
+    rule = candidate.decision.rule
+    missed = residuals(task_of(rule).encode(candidate.holdout["y"]), candidate.scores(matrix), rule)
+    limits, gaps = dict.fromkeys(found, USUAL_LIMIT), dict[str, Gap]()
+    for one, column in zip(reference.features, matrix.T, strict=True):
+        if found[one.name] > USUAL_LIMIT:
+            gaps[one.name] = gap_where_moved(one, column, missed)
+        if one.name in reference.seasons:
+            season = reference.seasons[one.name]
+            found[one.name] = min(found[one.name], nearest_season(one, season, column))
+            limits[one.name] = season.limit
     ranked = sorted(found, key=lambda name: (name in gaps, found[name] / limits[name]), reverse=True)
     measures = [_moved(name, found[name], limits[name], gaps.get(name), len(matrix)) for name in ranked]
     shown_here = [one for one in measures if one.verdict != "pass"] or measures[:_SHOWN]
     if len(measures) > len(shown_here):
         shown_here.append(shown("features further inside their limit", float(len(measures) - len(shown_here))))
-    return [*shown_here, _missing(reference, matrix)]
-
-
-def _gaps(candidate: Candidate, matrix: np.ndarray, moved: list[FeatureProfile]) -> dict[str, Gap | None]:
-    """The consequence of every move; None where the outcome is no yes or no."""
-    labels = candidate.holdout["y"]
-    if not moved or labels.dtype != pl.Boolean:
-        return dict.fromkeys((one.name for one in moved), None)
-    place = {name: index for index, name in enumerate(candidate.program.names)}
-    scores, outcomes = candidate.scores(matrix), labels.to_numpy()
-    return {one.name: gap_where_moved(one, matrix[:, place[one.name]], outcomes, scores) for one in moved}
+    return [*shown_here, *unexpected(reference, matrix, missed)]
 
 
 def _moved(name: str, value: float, limit: float, gap: Gap | None, n: int) -> Measure:
@@ -133,31 +131,8 @@ def _moved(name: str, value: float, limit: float, gap: Gap | None, n: int) -> Me
     verdict, note = judge(value, limit, "<="), ""
     if verdict == "fail" and value > max(_ANOTHER, 2.0 * limit):
         note = "another quantity than in training: a wrong unit or a broken join?"
-    elif gap is not None and gap.n:
-        note = f"where it moved to, outcomes are {gap.value:+.3f} from the scores ({gap.n} rows)"
-        if gap.harmful:
-            verdict = "fail"
-        elif verdict == "fail":
-            verdict = "pass" if gap.harmless else "hold"
+    else:
+        verdict, note = by_consequence(verdict, gap)
     return Measure(
         name=f"drift of {name}", value=value, limit=limit, direction="<=", unit="PSI", n=n, verdict=verdict, note=note
-    )
-
-
-def _missing(reference: Profile, matrix: np.ndarray) -> Measure:
-    """The largest rise in missing or unknown values of any feature, seasonal ones included."""
-    rises = {
-        feature.name: float((column < 0 if feature.kind == "category" else np.isnan(column)).mean()) - feature.missing
-        for feature, column in zip(reference.features, matrix.T, strict=True)
-    }
-    worst = max(rises, key=lambda name: rises[name])
-    return Measure(
-        name="rise of missing or unknown values",
-        value=rises[worst],
-        limit=_MISSING_RISE,
-        direction="<=",
-        unit="share",
-        n=len(matrix),
-        verdict=judge(rises[worst], _MISSING_RISE, "<="),
-        note=f"worst feature: {worst}",
     )
