@@ -94,7 +94,8 @@ def test_every_server_refuses_the_same(http: httpx.Client, world_type: Any) -> N
     assert wrong.headers["content-type"] == "application/problem+json"
     assert http.post("/v1/predict", content=b"{", headers=JSON).status_code == 400
     assert http.post("/v1/predict", content=b"{}").status_code == 415
-    assert http.post("/v1/predict", content=b" " * (1 << 20) + b"{}", headers=JSON).status_code == 413
+    for _ in range(40):  # the answer must not be lost with the rest of a body that nobody wants
+        assert http.post("/v1/predict", content=b" " * (1 << 20) + b"{}", headers=JSON).status_code == 413
     assert http.post("/v1/predict", content=iter([b" " * 700_000] * 2), headers=JSON).status_code == 413
     assert http.get("/v1/predict").headers["allow"] == "POST"
     assert http.get("/nothing").status_code == 404

@@ -23,6 +23,7 @@ def test_one_state_and_the_same_answers(tmp_path: Path) -> None:
         assert [state.floor(key, key[:1]) for key in keys] == [store.floor(key, key[:1]) for key in keys]
         assert state.between(b"\x10", b"\x80") == list(store.scan(start=b"\x10", end=b"\x80"))
         assert state.between(b"\xff\xff\xff\xff", b"\xff\xff\xff\xff\xff") == []
+        assert state.between(b"\x10", b"\x80", 5) == list(store.scan(start=b"\x10", end=b"\x80", limit=5))
         store.put(b"new", b"1")
         assert state.get(b"new") is None
     with store.snapshot() as state:
@@ -35,3 +36,20 @@ def test_a_closed_store_gives_no_snapshot(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match="is closed"):
         store.snapshot()
+
+
+def test_what_the_library_raises_in_a_snapshot_is_said_in_our_words(tmp_path: Path) -> None:
+    store = KeyValueLmdb(tmp_path / "kv", durable=False)
+    store.put(b"key", b"1")
+    with store.snapshot() as state:
+        assert state.get(b"key") == b"1"
+        store.close()  # under the reader's feet
+        for read in (
+            lambda: state.get(b"key"),
+            lambda: state.floor(b"key"),
+            lambda: state.around(b"key"),
+            lambda: state.between(b"a", b"z"),
+            state.version,
+        ):
+            with pytest.raises(StoreError, match="failed"):
+                read()

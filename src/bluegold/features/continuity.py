@@ -19,8 +19,12 @@ __all__ = ["LATE", "REPEATED", "SILENCE", "Continuity"]
 REPEATED, SILENCE, LATE = "row:repeated", "time:silence", "time:late"
 #: Rows of a generation; a row is compared with its own and the one before, so with at least so many rows.
 GENERATION = 8_000_000
-BITS_A_ROW = 16
+BITS_A_ROW = 32
+#: So many sorted runs become one.
+RUNS = 8
 Hashes = NDArray[np.uint64]
+Bits = NDArray[np.uint8]
+_PAIRS = np.array([1 << one | 1 << other for one in range(8) for other in range(one)] + [17, 34, 68, 136], np.uint8)
 
 
 class Continuity:
@@ -77,8 +81,7 @@ class Continuity:
     def _repeated(self, hashes: Hashes) -> NDArray[np.bool_]:
         ordered = np.sort(hashes)
         inside = ordered[1:][ordered[1:] == ordered[:-1]]
-        outside = np.concatenate((self._young.known(ordered), self._old.known(ordered)))
-        self._remember(ordered)
+        outside = self._remember(ordered)
         repeated = np.zeros(hashes.size, dtype=np.bool_)
         if outside.size:
             repeated |= np.isin(hashes, outside)
@@ -88,59 +91,81 @@ class Continuity:
             repeated[np.delete(rows, first)] = True
         return repeated
 
-    def _remember(self, ordered: Hashes) -> None:
+    def _remember(self, ordered: Hashes) -> Hashes:
+        """Add ascending hashes; those that were known."""
+        known = [self._old.known(ordered)]
         if self._young.rows >= GENERATION:
+            known.append(self._young.known(ordered))
             self._old, self._young = self._young, _Generation()
-        self._young.add(ordered)
+        return np.concatenate((*known, self._young.add(ordered)))
 
 
 class _Generation:
-    """Sorted runs of hashes, and a table of bits that says at once what is surely new."""
+    """Sorted runs of hashes, and a table of bits that says at once what is surely new.
+
+    A hash sets two bits of one byte, which its first bits name.
+    """
 
     def __init__(self) -> None:
         self.rows = 0
-        self._runs: list[Hashes] = []
+        self._levels: list[list[Hashes]] = [[]]
         self._exponent = 0
-        self._table = np.zeros(0, dtype=np.uint8)
+        self._table: Bits = np.zeros(0, dtype=np.uint8)
 
     def known(self, ordered: Hashes) -> Hashes:
         """Those of some ascending hashes that were added before."""
         if not self.rows or not ordered.size:
             return ordered[:0]
-        place = self._place(ordered)
-        bits = self._table[place >> 3] >> (place.astype(np.uint8) & np.uint8(7))
-        maybe = ordered[(bits & np.uint8(1)).view(np.bool_)]
+        place, bits = self._place(ordered)
+        return self._confirmed(ordered[(self._table[place] & bits) == bits])
+
+    def add(self, ordered: Hashes) -> Hashes:
+        """Add ascending hashes; those of them that were added before."""
+        if not ordered.size:
+            return ordered
+        self.rows += ordered.size
+        if self.rows * BITS_A_ROW > 8 * self._table.size:
+            self._exponent = max(17, (self.rows * BITS_A_ROW // 4).bit_length())
+            self._table = np.zeros(2**self._exponent, dtype=np.uint8)
+            for level in self._levels:
+                for run in level:
+                    self._mark(run)
+        known = self._confirmed(self._mark(ordered))
+        self._keep(ordered)
+        return known
+
+    def _keep(self, run: Hashes) -> None:
+        for number, level in enumerate(self._levels):
+            level.append(run)
+            if len(level) < RUNS:
+                return
+            run = np.sort(np.concatenate(level))
+            level.clear()
+            if number + 1 == len(self._levels):
+                self._levels.append([run])
+                return
+
+    def _confirmed(self, maybe: Hashes) -> Hashes:
         found = np.zeros(maybe.size, dtype=np.bool_)
-        for run in self._runs:
-            position = np.minimum(np.searchsorted(run, maybe), run.size - 1)
-            found |= run[position] == maybe
+        for level in self._levels:
+            for run in level:
+                position = np.minimum(np.searchsorted(run, maybe), run.size - 1)
+                found |= run[position] == maybe
         confirmed: Hashes = maybe[found]
         return confirmed
 
-    def add(self, ordered: Hashes) -> None:
-        """Add ascending hashes."""
-        if not ordered.size:
-            return
-        self.rows += ordered.size
-        self._runs.append(ordered)
-        while len(self._runs) > 1 and self._runs[-2].size < 2 * self._runs[-1].size:
-            merged = np.concatenate((self._runs.pop(), self._runs.pop()))
-            merged.sort(kind="stable")  # two sorted runs: a merge
-            self._runs.append(merged)
-        if self.rows * BITS_A_ROW > 2**self._exponent:
-            self._exponent = max(20, (self.rows * BITS_A_ROW * 2).bit_length())
-            self._table = np.zeros(2 ** (self._exponent - 3), dtype=np.uint8)
-            for run in self._runs:
-                self._mark(run)
-        else:
-            self._mark(ordered)
+    def _place(self, ordered: Hashes) -> tuple[NDArray[np.int64], Bits]:
+        """The byte of every hash, and its bits there."""
+        first = ordered >> np.uint64(59 - self._exponent)
+        bits = _PAIRS.take((first & np.uint64(31)).view(np.int64))
+        return (first >> np.uint64(5)).view(np.int64), bits
 
-    def _place(self, ordered: Hashes) -> NDArray[np.int64]:
-        return (ordered >> np.uint64(64 - self._exponent)).view(np.int64)
-
-    def _mark(self, ordered: Hashes) -> None:
-        place = self._place(ordered)
-        byte, bit = place >> 3, np.left_shift(np.uint8(1), place.astype(np.uint8) & np.uint8(7))
-        self._table[byte] |= bit  # of places in one byte the last counts, so that the others follow
-        twice = np.flatnonzero(byte[1:] == byte[:-1])
-        np.bitwise_or.at(self._table, byte[twice], bit[twice])
+    def _mark(self, ordered: Hashes) -> Hashes:
+        """Set the bits of ascending hashes; those that may have been there."""
+        place, bits = self._place(ordered)
+        before = self._table[place]
+        self._table[place] = before | bits  # of places in one byte the last counts, so that the others follow
+        twice = np.flatnonzero(place[1:] == place[:-1])
+        np.bitwise_or.at(self._table, place[twice], bits[twice])
+        maybe: Hashes = ordered[(before & bits) == bits]
+        return maybe

@@ -79,4 +79,4 @@ def just_below(key: bytes) -> bytes:
 
 def wrapped(total: int) -> int:
     """``total`` as a 64-bit sum that wraps around, as running sums of whole frames do."""
-    return (total + BIAS) % (2 * BIAS) - BIAS
+    return total if -BIAS <= total < BIAS else (total + BIAS) % (2 * BIAS) - BIAS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bluegold.features.keys import BIAS, FIGURES, MOMENT, Key, entity_key, moment_of, wrapped
+from bluegold.features.keys import BIAS, FIGURES, MOMENT, SUFFIX, Key, entity_key, wrapped
 from bluegold.features.row import Window, aggregated
 from bluegold.features.specs import HistorySpec, LookupSpec
 from bluegold.stores.protocols import KeyValueSnapshot, KeyValueStore
@@ -22,6 +22,14 @@ __all__ = ["Later", "LiveReader", "LiveView"]
 #: Has a function called once what is going on is over; whether it will be.
 Later = Callable[[Callable[[], None]], bool]
 MOST_FOUND = 20_000
+AHEAD = 8
+#: An event's moment, until when it is the last one (both in microseconds since 1970), running count and sum.
+Event = tuple[int, int, int, int]
+#: Since when a row is the newest, until when, and the row.
+Row = tuple[int, int, tuple[Any, ...] | None]
+_FIRST, _LAST = -(2**64), 2**64
+_NOTHING: Event = (_LAST, _FIRST, 0, 0)
+_NO_ROW: Row = (_LAST, _FIRST, None)
 _decode = msgspec.msgpack.Decoder(tuple).decode
 
 
@@ -56,8 +64,7 @@ class LiveView:
         """Stay open for further readers, knowing what was found in an equal state; what is found from now on."""
         version = self._kv.version()
         if version is not None:
-            fits = found.version == version and len(found.floors) + len(found.fixed) < MOST_FOUND
-            self._found = found if fits else _Found(version)
+            self._found = found if found.version == version and found.size < MOST_FOUND else _Found(version)
             self.shared = True
         return self._found
 
@@ -68,27 +75,30 @@ class LiveView:
 
     def window(self, spec: HistorySpec, entity: Key, at: int) -> Window:
         """Count, fixed-point sum, smallest and largest of the events in ``[at - window, at)``."""
-        prefix, span = spec.stream + entity_key(entity), spec.window_us
-        pack = MOMENT.pack
-        end, start = prefix + pack(at + BIAS), prefix + pack(at - span + BIAS)
+        span = spec.window_us
+        start, border = at - span, at - at % span
         if spec.aggregate in {"min", "max"}:
-            found = [FIGURES.unpack(value)[2] for _, value in self._kv.between(start, end)]
+            prefix = spec.stream + entity_key(entity)
+            pairs = self._kv.between(prefix + MOMENT.pack(start + BIAS), prefix + MOMENT.pack(at + BIAS))
+            found = [FIGURES.unpack(value)[2] for _, value in pairs]
             return (len(found), 0, min(found, default=0), max(found, default=0))
-        floor = self._floor  # a key between two keys of one entity is that entity's: no prefix to compare
-        count = total = 0
-        border_at = at - at % span
-        border = prefix + pack(border_at + BIAS)
-        last = floor((prefix, 0), end)
-        if last is not None and last[0] >= border:
-            count, total, _ = FIGURES.unpack(last[1])
-            last = floor((prefix, 1), border)
-        if last is not None and last[0] >= start:
-            more, also, _ = FIGURES.unpack(last[1])
-            count, total = count + more, total + also
-            before = floor((prefix, span), start)
-            if before is not None and before[0] >= prefix + pack(border_at - span + BIAS):
-                more, also, _ = FIGURES.unpack(before[1])
-                count, total = count - more, total - also
+        place = (spec.stream, entity)
+        known = self._found.events.get(place)
+        if known is None:
+            known = self._found.events[place] = _Events()
+        last, count, total = known.newest, 0, 0
+        if not last[0] < at <= last[1]:
+            last = known.newest = self._before(place, at, last, known.after_newest)
+        if last[0] >= border:
+            count, total, last = last[2], last[3], known.border
+            if not last[0] < border <= last[1]:
+                last = known.border = self._before(place, border, _NOTHING, [])
+        if last[0] >= start:
+            count, total, before = count + last[2], total + last[3], known.start
+            if not before[0] < start <= before[1]:
+                before = known.start = self._before(place, start, before, known.after_start)
+            if before[0] >= border - span:
+                count, total = count - before[2], total - before[3]
         return (count, wrapped(total), 0, 0)
 
     def history(self, spec: HistorySpec, entity: Key, at: int) -> float | int | None:
@@ -97,41 +107,93 @@ class LiveView:
 
     def lookup(self, spec: LookupSpec, key: Key, at: int) -> tuple[Any, ...] | None:
         """The looked-up columns for ``key`` as known at ``at``, or None."""
-        prefix = spec.stream + entity_key(key)
+        place = (spec.stream, key)
         if not spec.at:
-            return self._fixed(prefix)
-        found = self._floor((prefix, 0), prefix + MOMENT.pack(at + BIAS))
-        if found is None or not found[0].startswith(prefix):
-            return None
-        if spec.within_us is not None and at - moment_of(found[0]) > spec.within_us:
-            return None
-        return _decode(found[1])
+            return self._fixed(place)
+        known = self._found.rows.get(place, _NO_ROW)
+        if not known[0] <= at < known[1]:
+            known = self._found.rows[place] = self._row(place, at)
+        return None if spec.within_us is not None and at - known[0] > spec.within_us else known[2]
 
-    def _floor(self, place: tuple[bytes, int], key: bytes) -> tuple[bytes, bytes] | None:
-        """The last pair not above ``key``; ``place`` says between which moments of whom it is looked for."""
-        known = self._found.floors.get(place)
-        if known is None or not known[0] <= key < known[1]:
-            pair, until = self._kv.around(key)
-            known = self._found.floors[place] = (b"" if pair is None else pair[0], until, pair)
-        return known[2]
+    def _before(self, place: tuple[bytes, Key], at: int, earlier: Event, after: list[Event]) -> Event:
+        """The last event before ``at``, and until when it is that.
 
-    def _fixed(self, place: bytes) -> tuple[Any, ...] | None:
+        Requests go with time: where ``earlier`` was asked for before, the events after this one are read as well.
+        """
+        while after:
+            event = after.pop()
+            if event[0] < at <= event[1]:
+                return event
+        prefix = place[0] + entity_key(place[1])
+        pair, following = self._kv.around(prefix + MOMENT.pack(at + BIAS))
+        until = _moment_in(following, prefix) if following.startswith(prefix) else _LAST
+        if until < _LAST and earlier[0] < at:
+            after += self._after(prefix, following)
+        if pair is None or not pair[0].startswith(prefix):
+            return (_FIRST, until, 0, 0)
+        count, total, _ = FIGURES.unpack(pair[1])
+        return (_moment_in(pair[0], prefix), until, count, total)
+
+    def _after(self, prefix: bytes, first: bytes) -> list[Event]:
+        """Events from the key ``first`` on, the latest first."""
+        pairs = self._kv.between(first, prefix + b"\xff" * SUFFIX, AHEAD + 1)
+        moments = [_moment_in(key, prefix) for key, _ in pairs]
+        untils = moments[1:] if len(pairs) > AHEAD else [*moments[1:], _LAST]
+        return [
+            (moment, until, *FIGURES.unpack(figures)[:2])
+            for moment, until, (_, figures) in reversed([*zip(moments, untils, pairs, strict=False)])
+        ]
+
+    def _row(self, place: tuple[bytes, Key], at: int) -> Row:
+        """The row as known at ``at``, since and until when."""
+        prefix = place[0] + entity_key(place[1])
+        pair, following = self._kv.around(prefix + MOMENT.pack(at + BIAS))
+        until = max(_moment_in(following, prefix), at + 1) if following.startswith(prefix) else _LAST
+        if pair is None or not pair[0].startswith(prefix):
+            return (_FIRST, until, None)
+        return (_moment_in(pair[0], prefix), until, _decode(pair[1]))
+
+    def _fixed(self, place: tuple[bytes, Key]) -> tuple[Any, ...] | None:
         fixed = self._found.fixed
         if place not in fixed:
-            value = self._kv.get(place)
+            value = self._kv.get(place[0] + entity_key(place[1]))
             fixed[place] = None if value is None else _decode(value)
         return fixed[place]
 
 
-class _Found:
-    """What was found in one state: pairs with the keys between which they are the floor, and rows without a moment."""
+def _moment_in(key: bytes, prefix: bytes) -> int:
+    """The moment behind ``prefix``."""
+    found: int = MOMENT.unpack_from(key, len(prefix))[0]
+    return found - BIAS
 
-    __slots__ = ("fixed", "floors", "version")
+
+class _Events:
+    """What was found of one entity: the last event before the moment asked for, before the border of its stretch and
+    before its window, and the events that follow on these, the latest first."""
+
+    __slots__ = ("after_newest", "after_start", "border", "newest", "start")
+
+    def __init__(self) -> None:
+        self.newest = self.border = self.start = _NOTHING
+        self.after_newest: list[Event] = []
+        self.after_start: list[Event] = []
+
+
+class _Found:
+    """What was found in one state, by stream and entity."""
+
+    __slots__ = ("events", "fixed", "rows", "version")
 
     def __init__(self, version: int = -1) -> None:
         self.version = version
-        self.floors: dict[tuple[bytes, int], tuple[bytes, bytes, tuple[bytes, bytes] | None]] = {}
-        self.fixed: dict[bytes, tuple[Any, ...] | None] = {}
+        self.events: dict[tuple[bytes, Key], _Events] = {}
+        self.rows: dict[tuple[bytes, Key], Row] = {}
+        self.fixed: dict[tuple[bytes, Key], tuple[Any, ...] | None] = {}
+
+    @property
+    def size(self) -> int:
+        """How many entities it knows."""
+        return len(self.events) + len(self.rows) + len(self.fixed)
 
 
 class LiveReader:

@@ -29,17 +29,20 @@ def _word(chars: bytes) -> np.uint64:
 SHORTEST, LONGEST = 19, 26
 BLOCK = 8192
 FIRST_YEAR = 1000
-DATE, CLOCK, REST = _word(b"0000-00-"), _word(b"00T00:00"), _word(b"00:00:00")
-BETWEEN, BLANK = _word(b"\0\0\xff"), _word(b"\0\0" + bytes([ord("T") ^ ord(" ")]))
+#: What stands at characters 0 to 7 and 9 to 16; a character outside a word counts as nothing.
+DATE, CLOCK = _word(b"0000-00-"), _word(b"\0T00:00:")
+INSIDE, BETWEEN, BLANK = ~np.uint64(255), _word(b"\0\xff"), _word(b"\0" + bytes([ord("T") ^ ord(" ")]))
 HIGH = _word(b"\x80" * 8)
 #: Added to a digit above 9 or a mark that is another, these reach the high bit.
-PAST_DATE = _word(b"\x76\x76\x76\x76\x7f\x76\x76\x7f")
-PAST_CLOCK, PAST_REST = _word(b"\x76\x76\x7f\x76\x76\x7f\x76\x76"), _word(b"\x76\x76\x7f\x76\x76\x7f\x76\x76")
-#: Added to months above 12, hours above 23, minutes and seconds above 59.
+PAST_DATE, PAST_CLOCK = _word(b"\x76\x76\x76\x76\x7f\x76\x76\x7f"), _word(b"\0\x7f\x76\x76\x7f\x76\x76\x7f")
+#: Added to months above 12, hours above 23 and minutes above 59.
 LATE_DATE = _word(bytes([0, 0, 0, 0, 0, 128 - 13]))
-LATE_CLOCK = _word(bytes([0, 0, 0, 128 - 24, 0, 0, 128 - 60]))
-LATE_REST = _word(bytes([0, 0, 0, 0, 0, 0, 128 - 60]))
-DAY_US, HOUR_US, MINUTE_US, SECOND_US = 86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000
+LATE_CLOCK = _word(bytes([0, 0, 128 - 24, 0, 0, 128 - 60]))
+#: Hours and minutes in their bytes; multiplied, their minutes stand above bit 40.
+HOURS_MINUTES, TO_MINUTES = _word(b"\0\0\xff\0\0\xff"), np.uint64(1 + (60 << 24))
+#: In runs at least so long on average, a month is looked up once a run.
+RUN = 16
+DAY_US, MINUTE_US, SECOND_US = 86_400_000_000, 60_000_000, 1_000_000
 
 
 def moments(text: pl.Series) -> pl.Series:
@@ -108,21 +111,23 @@ def _digits(chars: Chars) -> tuple[Ints, Bools]:
 
     Taken from the layout, a digit leaves its value and a mark leaves nothing; what is larger reaches a high bit.
     """
-    date, clock, rest = (_eight(chars, place) ^ layout for place, layout in ((0, DATE), (8, CLOCK), (11, REST)))
+    clock = (_eight(chars, 9) & INSIDE) ^ CLOCK
     between = clock & BETWEEN
-    good = (between == 0) | (between == BLANK)
-    clock ^= between
-    wrong = (date + PAST_DATE) | date | (clock + PAST_CLOCK) | clock | (rest + PAST_REST) | rest
-    date, clock, rest = (_pairs(word) for word in (date, clock, rest))
-    wrong |= (date + LATE_DATE) | (clock + LATE_CLOCK) | (rest + LATE_REST)
-    good &= (wrong & HIGH) == 0
-    begins, lasts = _calendar()
-    month = (_byte(date, 0) * 100 + _byte(date, 2)) * 16 + _byte(date, 5)
-    month *= good
-    day = _byte(clock, 0)
-    good &= (day > 0) & (day <= lasts[month])
-    found = (begins[month] + day) * DAY_US
-    found += _byte(clock, 3) * HOUR_US + _byte(clock, 6) * MINUTE_US + _byte(rest, 6) * SECOND_US
+    if between.any():
+        clock ^= np.where(between == BLANK, between, np.uint64(0))
+    wrong = (clock + PAST_CLOCK) | clock
+    clock = _pairs(clock)
+    wrong |= clock + LATE_CLOCK
+    good: Bools = (wrong & HIGH) == 0
+    found, lasts = _months(_eight(chars, 0))
+    day, second = _two(chars, 8), _two(chars, 17)
+    good &= (day > 0) & (day <= lasts)
+    good &= (second >= 0) & (second < 60)
+    clock &= HOURS_MINUTES
+    clock *= TO_MINUTES
+    clock >>= np.uint64(40)
+    for number, unit in ((day, DAY_US), (clock.view(np.int64), MINUTE_US), (second, SECOND_US)):
+        found += np.multiply(number, unit, out=number)
     if chars.shape[1] > SHORTEST:
         good &= chars[:, SHORTEST] == ord(".")
     for position, place in enumerate(range(SHORTEST + 1, chars.shape[1])):
@@ -130,6 +135,30 @@ def _digits(chars: Chars) -> tuple[Ints, Bools]:
         good &= digit < 10
         found += digit * np.int64(10 ** (5 - position))
     return found, good
+
+
+def _months(words: Words) -> tuple[Ints, Ints]:
+    """Microseconds from 1970 to the day before a month, and its days; none where it names no month."""
+    starts = np.flatnonzero(words[1:] != words[:-1]) + 1
+    in_runs = starts.size * RUN < words.size
+    date = (words[np.concatenate(([0], starts))] if in_runs else words) ^ DATE
+    wrong = (date + PAST_DATE) | date
+    date = _pairs(date)
+    wrong |= date + LATE_DATE
+    month = (_byte(date, 0) * 100 + _byte(date, 2)) * 16 + _byte(date, 5)
+    month *= (wrong & HIGH) == 0
+    begins, lasts = (table[month] for table in _calendar())
+    if not in_runs:
+        return begins, lasts
+    lengths = np.diff(starts, prepend=0, append=words.size)
+    return np.repeat(begins, lengths), np.repeat(lasts, lengths)
+
+
+def _two(chars: Chars, place: int) -> Ints:
+    """The number of two digits at a place; -1 where there are none."""
+    rows, length = chars.shape
+    pairs = np.ndarray(shape=(rows,), dtype="<u2", buffer=chars.data, offset=place, strides=(length,))
+    return _numbers().take(pairs, mode="wrap")  # no index is outside; the other modes look
 
 
 def _eight(chars: Chars, place: int) -> Words:
@@ -149,10 +178,18 @@ def _byte(pairs: Words, place: int) -> Ints:
 
 
 @functools.cache
+def _numbers() -> Ints:
+    """For every pair of characters, the number of two digits that they are, or -1."""
+    pairs = np.arange(2**16)
+    first, second = (pairs & 255) - ord("0"), (pairs >> 8) - ord("0")
+    return np.where((first >= 0) & (first < 10) & (second >= 0) & (second < 10), 10 * first + second, -1)
+
+
+@functools.cache
 def _calendar() -> tuple[Ints, Ints]:
-    """For every month of every year from 0, sixteen a year: days from 1970 to the day before it, and its days."""
+    """For every month of every year from 0, sixteen a year: from 1970 to the day before it (us), and its days."""
     months = np.arange("0000-01", "10000-02", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int64)
     begins, lasts = np.zeros((10_000, 16), dtype=np.int64), np.zeros((10_000, 16), dtype=np.int64)
-    begins[:, 1:13] = months[:-1].reshape(-1, 12) - 1
+    begins[:, 1:13] = (months[:-1].reshape(-1, 12) - 1) * DAY_US
     lasts[:, 1:13] = np.diff(months).reshape(-1, 12)
     return begins.ravel(), lasts.ravel()

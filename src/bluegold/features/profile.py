@@ -14,9 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bluegold.core.errors import DataError
+from bluegold.features.expectation import Expectation, expectations
 from bluegold.features.specs import ProgramSpec
 
-__all__ = ["USUAL_LIMIT", "FeatureProfile", "Profile", "bins_of", "drift", "placebo_limit", "profile"]
+__all__ = [
+    "USUAL_LIMIT",
+    "FeatureProfile",
+    "Profile",
+    "Season",
+    "bins_of",
+    "drift",
+    "nearest_season",
+    "placebo_limit",
+    "profile",
+]
 
 BINS = 10
 LEAST_SHARE = 1e-4
@@ -44,12 +55,28 @@ class FeatureProfile(msgspec.Struct, frozen=True, kw_only=True):
     deviation: float | None = None
 
 
+class Season(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature that moves in training itself: its shares in every stretch, and how far a stretch is from its like.
+
+    ``limit`` is twice the largest distance of a stretch to the stretch nearest to it.
+    """
+
+    shares: tuple[tuple[float, ...], ...]
+    limit: float
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """All features as training saw them, and the drift limit that fits them."""
+    """All features as training saw them, and the limits that fit them.
+
+    ``limits``: of the drift from all of training.  ``seasons``: features whose limit is wider than usual.
+    ``expected``: what else later data should show.
+    """
 
     rows: int
     features: tuple[FeatureProfile, ...]
     limits: dict[str, float] = {}
+    seasons: dict[str, Season] = {}
+    expected: tuple[Expectation, ...] = ()
 
     def to_json(self) -> bytes:
         """The profile as a version keeps it."""
@@ -82,7 +109,43 @@ def profile(matrix: Matrix, program: ProgramSpec) -> Profile:
         raise DataError("there are no rows to profile", way_out="check the split and the quarantine")
     columns = zip(program.names, program.kinds, matrix.T, strict=True)
     found = Profile(rows=len(matrix), features=tuple(_feature(*column) for column in columns))
-    return msgspec.structs.replace(found, limits=placebo_limit(found, matrix))
+    limits = placebo_limit(found, matrix)
+    seasonal = [place for place, one in enumerate(found.features) if limits[one.name] > USUAL_LIMIT]
+    return msgspec.structs.replace(
+        found,
+        limits=limits,
+        seasons={found.features[place].name: _season(found.features[place], matrix[:, place]) for place in seasonal},
+        expected=expectations(matrix, program.names, program.kinds),
+    )
+
+
+def _season(feature: FeatureProfile, column: Matrix, stretches: int = 8, factor: float = 2.0) -> Season:
+    parts = [part for part in np.array_split(column, stretches) if len(part) >= BINS]
+    shares = [_shares(part, feature.kind, feature.edges).round(6) for part in parts]
+    apart = [
+        min((_index(other, one) for index, other in enumerate(shares) if index != place), default=0.0)
+        for place, one in enumerate(shares)
+    ]
+    limit = max(USUAL_LIMIT, factor * max(apart, default=0.0))
+    return Season(shares=tuple(tuple(one.tolist()) for one in shares), limit=limit)
+
+
+def nearest_season(feature: FeatureProfile, season: Season, column: Matrix) -> float:
+    """Population stability index between later values and the stretch of training that is most like them.
+
+    Args:
+        feature: the feature as training saw it.
+        season: its stretches.
+        column: (n,) later values.
+
+    Example:
+        >>> feature = FeatureProfile(name="t", kind="number", edges=(10.0,), shares=(0.5, 0.5, 0.0), missing=0.0)
+        >>> season = Season(shares=((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)), limit=0.2)
+        >>> nearest_season(feature, season, np.array([20.0, 30.0]))
+        0.0
+    """
+    now = _shares(column, feature.kind, feature.edges)
+    return min(_index(np.asarray(one), now) for one in season.shares)
 
 
 def drift(reference: Profile, matrix: Matrix) -> dict[str, float]:

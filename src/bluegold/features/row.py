@@ -7,10 +7,8 @@ Every expression is compiled to a closure over plain values.  What cannot be com
 from __future__ import annotations
 
 import datetime as dt
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -20,6 +18,7 @@ from bluegold.features.checks import check_of
 from bluegold.features.closures import Closure, compile_tree
 from bluegold.features.decoding import Decoder
 from bluegold.features.fields import RuleSpec
+from bluegold.features.matrix_row import CellSource, matrix_row
 from bluegold.features.program import FeatureProgram
 from bluegold.features.quick import quick_of
 from bluegold.features.scalars import EPOCH
@@ -37,6 +36,7 @@ DAY, SECOND = 86_400_000_000, 1_000_000
 Window = tuple[int, int, int, int]
 Values = dict[str, Any]
 Key = tuple[Any, ...]
+KeyOf = Callable[[Mapping[str, Any]], Key]
 #: Clean values by field, and flags such as ``dep_delay:clipped``.
 Cleaned = tuple[Values, tuple[str, ...]]
 
@@ -78,15 +78,14 @@ def aggregated(spec: HistorySpec, window: Window) -> float | int | None:
         1.5
     """
     count, total, low, high = window
-    if spec.aggregate in {"count", "len"}:
+    aggregate = spec.aggregate
+    if aggregate == "mean":
+        return float(total) / SCALE / float(count) if count else None
+    if aggregate in {"count", "len"}:
         return count
-    if spec.aggregate == "sum":
+    if aggregate == "sum":
         return float(total) / SCALE
-    if count == 0:
-        return None
-    if spec.aggregate == "mean":
-        return float(total) / SCALE / float(count)
-    return float(low if spec.aggregate == "min" else high) / SCALE
+    return float(low if aggregate == "min" else high) / SCALE if count else None
 
 
 class RowProgram:
@@ -119,9 +118,11 @@ class RowProgram:
         self._rule_fallbacks: list[Fallback] = []
         self._cell_fallbacks: list[Fallback] = []
         self._rules = [(rule, self._compiled(rule.expression, f"rule:{rule.name}")) for rule in program.contract.rules]
-        self._lookups = [(spec, spec.by, tuple(column.name for column in spec.columns)) for spec in program.lookups]
+        self._lookups = [
+            (spec, _key_of(spec.by), tuple(column.name for column in spec.columns)) for spec in program.lookups
+        ]
         self._histories = _grouped(program.histories)
-        self._cells = self._compile_cells()
+        self._matrix_row = matrix_row(self._compile_cells())
         self._vectors = [(spec.field, spec.columns, cells_of(spec)) for spec in program.vectors]
         self._names = program.contract.names
 
@@ -158,6 +159,8 @@ class RowProgram:
                 found.append(self._checked(row))
             except BluegoldError as error:
                 found.append(error)
+        if not self._rules:
+            return [one if isinstance(one, BluegoldError) else (one[0], tuple(one[1])) for one in found]
         asked = [dict(one[0]) if isinstance(one, tuple) else None for one in found]
         if self._rule_fallbacks:
             self._fill(self._rule_fallbacks, [values for values in asked if values is not None])
@@ -249,17 +252,17 @@ class RowProgram:
 
     def _vector(self, row: Values) -> list[float]:
         try:
-            return [cell(row) for cell in self._cells]
+            return self._matrix_row(row)
         except DataError as error:
             raise FieldError("", error.what, way_out=error.way_out) from error
 
     def _look_up(self, row: Values, online: OnlineView, at: int) -> None:
-        for spec, by, names in self._lookups:
-            key = tuple([row[name] for name in by])
+        for spec, key_of, names in self._lookups:
+            key = key_of(row)
             found = None if None in key else online.lookup(spec, key, at)
             row.update(zip(names, found or (None,) * len(names), strict=True))
-        for by, first, members in self._histories:
-            key = tuple([row[name] for name in by])
+        for key_of, first, members in self._histories:
+            key = key_of(row)
             if None in key:
                 row.update(dict.fromkeys((member.name for member in members), None))
                 continue
@@ -278,7 +281,7 @@ class RowProgram:
         (self._rule_fallbacks if name.startswith("rule:") else self._cell_fallbacks).append(fallback)
         return fallback
 
-    def _compile_cells(self) -> list[Closure]:
+    def _compile_cells(self) -> list[CellSource]:
         program = self.program
         computed = {item.name: item.expression for item in program.expressions}
         cells = []
@@ -287,11 +290,9 @@ class RowProgram:
             source = computed.get(name)
             plain = source is None or (source.tree is not None and source.tree.op == "column")
             column = (source.tree.value if source and source.tree else name) if plain else None
-            if kind == "category":
-                codes = {level: float(code) for code, level in enumerate(program.vocabularies[name])}
-                cells.append(_column_code(column, codes) if column else _code(closure, codes))
-            else:
-                cells.append(_column_number(column) if column else _number(closure))
+            levels = program.vocabularies[name] if kind == "category" else ()
+            codes = {level: float(code) for code, level in enumerate(levels)} if kind == "category" else None
+            cells.append(CellSource(closure, column or "", codes))
         return cells
 
     def _broken(self, rule: RuleSpec, flags: list[str]) -> None:
@@ -301,37 +302,20 @@ class RowProgram:
         flags.append(f"rule:{rule.name}")
 
 
-def _grouped(histories: tuple[HistorySpec, ...]) -> list[tuple[tuple[str, ...], HistorySpec, tuple[HistorySpec, ...]]]:
+def _grouped(histories: tuple[HistorySpec, ...]) -> list[tuple[KeyOf, HistorySpec, tuple[HistorySpec, ...]]]:
     """Histories that ask for the same window of the same events; extremes ask for more than sums."""
     groups: dict[Any, list[HistorySpec]] = {}
     for spec in histories:
         groups.setdefault((spec.stream, spec.aggregate in {"min", "max"}), []).append(spec)
-    return [(members[0].by, members[0], tuple(members)) for members in groups.values()]
+    return [(_key_of(members[0].by), members[0], tuple(members)) for members in groups.values()]
 
 
 def _getter(name: str) -> Closure:
     return lambda row: row[name]
 
 
-def _number(closure: Closure) -> Closure:
-    def number(row: Mapping[str, Any]) -> float:
-        value = closure(row)
-        return float(value) if value is not None and isfinite(value) else math.nan
-
-    return number
-
-
-def _column_number(name: str) -> Closure:
-    def number(row: Mapping[str, Any]) -> float:
-        value = row[name]
-        return float(value) if value is not None and isfinite(value) else math.nan
-
-    return number
-
-
-def _code(closure: Closure, codes: dict[str, float]) -> Closure:
-    return lambda row: codes.get(closure(row), -1.0)
-
-
-def _column_code(name: str, codes: dict[str, float]) -> Closure:
-    return lambda row: codes.get(row[name], -1.0)
+def _key_of(names: tuple[str, ...]) -> KeyOf:
+    if len(names) == 1:
+        only = names[0]
+        return lambda row: (row[only],)
+    return lambda row: tuple([row[name] for name in names])

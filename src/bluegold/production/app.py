@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,7 +20,7 @@ from bluegold.production.desk import Desk
 from bluegold.production.flow import Decided, conclude, decide, decide_together, predict
 from bluegold.production.gatekeeper import CERTIFICATE
 from bluegold.production.known_answer import known_answer
-from bluegold.production.messages import Call, Problem, Reply, as_json, problem, problem_of
+from bluegold.production.messages import JSON, Call, Problem, Reply, as_json, problem, problem_of
 from bluegold.production.openapi import openapi
 from bluegold.production.operations.board import Cell
 from bluegold.production.outcomes import record_outcomes
@@ -64,6 +64,14 @@ class Request(msgspec.Struct, frozen=True):
     certificate: str = ""
 
 
+class Asked(NamedTuple):
+    """A prediction that waits for its decision, and whom to tell."""
+
+    request: Request
+    call: Call
+    respond: Respond
+
+
 class App:
     """Routes requests, keeps the limits, turns errors into problems, counts.
 
@@ -77,6 +85,7 @@ class App:
         self._posts: dict[str, Handler] = {_PREDICT: self._predict, "/v1/outcomes": self._outcomes}
         self._views = {"/openapi.json": self._openapi, **views}
         self._worker = ("x-bluegold-worker", str(desk.slot.number))
+        self._plain = (("content-type", JSON), self._worker)
         self._under_way = 0
         self._waiting = Waiting(self._decide_waiting)
         self._tasks: set[asyncio.Task[Reply]] = set()
@@ -88,6 +97,8 @@ class App:
 
     def headers(self, reply: Reply) -> tuple[tuple[str, str], ...]:
         """The headers of an answer; the server adds what concerns the connection."""
+        if reply.content_type == JSON and not reply.headers:
+            return self._plain
         return (("content-type", reply.content_type), self._worker, *reply.headers)
 
     def admit(self, request: Request) -> Reply | None:
@@ -115,14 +126,11 @@ class App:
             return
         try:
             call = self._call(request, body)
-            if self._desk.lanes.shares:
-                self._under_way += 1
-                self._waiting.add((request, call, respond))
-            else:
-                self._submit(request, decide(self._desk, call), respond)
-                self._under_way += 1
         except Exception as error:  # noqa: BLE001 - the HTTP edge: the client gets a problem, the log gets the trace
             respond(self.count(request, _refusal(request, error)))
+            return
+        self._under_way += 1
+        self._waiting.add(Asked(request, call, respond))
 
     async def serve(self, request: Request, read: Callable[[], Awaitable[bytes]]) -> Reply:
         """Answer a request whose body is still to be read."""
@@ -149,37 +157,52 @@ class App:
         if not task.cancelled():
             respond(task.result())
 
-    def _submit(self, request: Request, decided: Decided, respond: Respond) -> None:
-        """Answer when the decisions are durable."""
-
-        def recorded(error: WorkspaceError | None) -> None:
-            self._under_way -= 1
-            respond(self._concluded(request, decided, error))
-
-        self._desk.log.submit(decided.records, recorded)
-
-    def _decide_waiting(self, waiting: list[tuple[Request, Call, Respond]]) -> None:
-        """Decide about requests that share costly calls; each is answered, or refused, for itself."""
+    def _decide_waiting(self, waiting: list[Asked]) -> None:
+        """Decide about the requests of a turn, stage by stage; each is recorded, or refused, for itself."""
         found: list[Decided | BluegoldError | None] = [None] * len(waiting)
         with contextlib.suppress(Exception):  # then each is asked for itself, and fails for itself
-            found = [*decide_together(self._desk, [call for _, call, _ in waiting])]
-        for (request, call, respond), one in zip(waiting, found, strict=True):
+            found = [*decide_together(self._desk, [asked.call for asked in waiting])]
+        decided: list[tuple[Asked, Decided]] = []
+        for asked, one in zip(waiting, found, strict=True):
             try:
                 if isinstance(one, BluegoldError):
                     raise one
-                self._submit(request, one or decide(self._desk, call), respond)
+                decided.append((asked, one or decide(self._desk, asked.call)))
             except Exception as error:  # noqa: BLE001 - the HTTP edge: the client gets a problem, the log gets the trace
-                self._under_way -= 1
-                respond(self.count(request, _refusal(request, error)))
+                self._refuse(asked, error)
+        if decided:
+            self._record(decided)
 
-    def _concluded(self, request: Request, decided: Decided, error: WorkspaceError | None) -> Reply:
-        if error is not None:
-            return self.count(request, _refusal(request, error))
+    def _record(self, decided: list[tuple[Asked, Decided]]) -> None:
+        """Answer when the decisions are durable, which those of a turn become together."""
         try:
-            reply = conclude(self._desk, decided)
+            records = [record for _, one in decided for record in one.records]
+            self._desk.log.submit(records, lambda error: self._conclude(decided, error))
+        except Exception as error:  # noqa: BLE001 - the HTTP edge: the client gets a problem, the log gets the trace
+            if len(decided) == 1:
+                self._refuse(decided[0][0], error)
+                return
+            for one in decided:  # nothing was appended: each for itself
+                self._record([one])
+
+    def _conclude(self, decided: list[tuple[Asked, Decided]], error: WorkspaceError | None) -> None:
+        """Answer requests whose decisions are durable, or could not be made so."""
+        self._under_way -= len(decided)
+        replies = [self.count(asked.request, self._reply(asked.request, one, error)) for asked, one in decided]
+        for (asked, _), reply in zip(decided, replies, strict=True):
+            asked.respond(reply)
+
+    def _reply(self, request: Request, decided: Decided, error: WorkspaceError | None) -> Reply:
+        if error is not None:
+            return _refusal(request, error)
+        try:
+            return conclude(self._desk, decided)
         except Exception as fault:  # noqa: BLE001 - the HTTP edge: the client gets a problem, the log gets the trace
-            reply = _refusal(request, fault)
-        return self.count(request, reply)
+            return _refusal(request, fault)
+
+    def _refuse(self, asked: Asked, error: Exception) -> None:
+        self._under_way -= 1
+        asked.respond(self.count(asked.request, _refusal(asked.request, error)))
 
     async def _answer(self, request: Request, body: bytes) -> Reply:
         try:

@@ -55,7 +55,7 @@ def decide(desk: Desk, call: Call) -> Decided:
     """Decide about every row of a request; it waits for nothing.  Raises as :func:`predict`."""
     lanes = desk.lanes  # one immutable configuration for the whole request
     rows, many = decode(lanes, call.body)  # typed; malformed is 400, a wrong field 422
-    return settle(ahead(lanes, rows) if many and lanes.shares else lanes, lanes, call, rows, many=many)
+    return settle(ahead(lanes, rows) if many else lanes, lanes, call, rows, many=many)
 
 
 def decide_together(desk: Desk, calls: Sequence[Call]) -> list[Decided | BluegoldError]:

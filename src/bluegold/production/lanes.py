@@ -20,6 +20,7 @@ from bluegold.features.row import OnlineReader, RowProgram
 from bluegold.production.chain_guard import ChainGuard
 from bluegold.production.veil import Veil
 from bluegold.registry.bundle import Bundle
+from bluegold.registry.predictors.protocol import Score
 from bluegold.registry.rule import Value
 
 __all__ = ["Lane", "Lanes", "Online", "Sample", "Scored"]
@@ -65,11 +66,6 @@ class Lane(msgspec.Struct, frozen=True):
     veil: Veil | None = None
     guard: ChainGuard | None = None
 
-    @property
-    def shares(self) -> bool:
-        """Whether rows that wait together share calls: of polars for what is not compiled, or of a costly model."""
-        return bool(self.program.fallbacks) or self.bundle.predictor.shares
-
     def prepare(self, row: Any) -> Sample:
         """Cleanse one decoded row by the contract and compute its features.
 
@@ -109,16 +105,23 @@ class Lane(msgspec.Struct, frozen=True):
 
     def score_all(self, samples: Sequence[Sample]) -> list[Scored]:
         """:meth:`score` for rows that wait together, with the same bits; each took its share of the time."""
+        if not samples:
+            return []
         began = time.perf_counter_ns()
-        matrix = np.array([sample.vector for sample in samples], dtype=np.float64)
-        said = self.bundle.predictor.scores(matrix).tolist() if samples else []
-        elapsed = (time.perf_counter_ns() - began) // 1000 // max(len(samples), 1)
+        said = self._said([sample.vector for sample in samples])
+        elapsed = (time.perf_counter_ns() - began) // 1000 // len(samples)
         found, rule = [], self.bundle.decision
-        for sample, scores in zip(samples, said, strict=True):
-            known = tuple(scores) if isinstance(scores, list) else scores
+        for sample, known in zip(samples, said, strict=True):
             value, score = rule.answer(known, str(sample.values.get(rule.group_by, "")) if rule.group_by else "")
             found.append(Scored(value, score, elapsed, known if isinstance(known, tuple) else ()))
         return found
+
+    def _said(self, vectors: list[list[float]]) -> list[Score]:
+        predictor = self.bundle.predictor
+        if not predictor.shares:  # a call costs no more than the row in it
+            return [predictor.score_row(vector) for vector in vectors]
+        said = predictor.scores(np.array(vectors, dtype=np.float64)).tolist()
+        return [tuple(scores) if isinstance(scores, list) else scores for scores in said]
 
 
 class Lanes(msgspec.Struct, frozen=True):
@@ -132,11 +135,6 @@ class Lanes(msgspec.Struct, frozen=True):
     blue: Lane
     gold: Lane | None = None
     gold_fault: str = ""
-
-    @property
-    def shares(self) -> bool:
-        """Whether rows that wait together should be answered together."""
-        return self.blue.shares or (self.gold is not None and self.gold_listens and self.gold.shares)
 
     @property
     def gold_listens(self) -> bool:

@@ -11,7 +11,7 @@ from bluegold.core.errors import BluegoldError, DataError, FieldError, ServingEr
 from bluegold.production.results.records import DecisionRecord
 from bluegold.registry.rule import Value
 
-__all__ = ["Answer", "Call", "Problem", "Reply", "answer", "as_json", "problem", "problem_of"]
+__all__ = ["JSON", "Answer", "Call", "Problem", "Reply", "answer", "as_json", "problem", "problem_of"]
 
 JSON = "application/json"
 _ENCODER = msgspec.json.Encoder()

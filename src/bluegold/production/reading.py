@@ -21,6 +21,7 @@ __all__ = ["CHUNK_BYTES", "CHUNK_ROWS", "Piece", "pieces", "size_of"]
 CHUNK_ROWS = 131_072
 CHUNK_BYTES = 12 * 1024 * 1024
 LONGEST_LINE = 256 * 1024 * 1024
+TAIL = 64 * 1024
 _MARK = "\ufeff".encode()
 
 
@@ -87,10 +88,8 @@ def _parquet(source: Path, start: int) -> Iterator[Piece]:
 def _csv(source: Path, start: int, numbers: Iterable[str]) -> Iterator[Piece]:
     with source.open("rb") as file:
         names = _header(file, source)
-        if start:
-            file.seek(start)
-        reader, start = BlockReader(names, numbers), file.tell()
-        for raw in _blocks(file):
+        reader, start = BlockReader(names, numbers), start or file.tell()
+        for raw in _blocks(file.fileno(), start):
             block, start = reader.read(raw), start + len(raw)
             yield Piece(block.frame, block.spoiled, start, block.original)
 
@@ -106,47 +105,38 @@ def _header(file: BinaryIO, source: Path) -> list[str]:
     return names
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    """Whole lines of about :data:`CHUNK_BYTES`, through one buffer: what is left of a block begins the next."""
-    room = bytearray(CHUNK_BYTES)
-    held = 0
+def _blocks(file: int, at: int) -> Iterator[bytes]:
+    """Whole lines of about :data:`CHUNK_BYTES`; where a block ends depends on nothing but where it begins."""
+    while raw := _block(file, at):
+        yield raw
+        at += len(raw)
+
+
+def _block(file: int, at: int) -> bytes:
+    """One block: its end is looked for before it is read, so that it is in memory once."""
+    room = CHUNK_BYTES
     while True:
-        with memoryview(room) as view:
-            read = _filled(file, view[held:])
-        held += read
-        whole = held < len(room)  # the file ends here
-        end = held if whole else _last_end(room)
+        looked = min(TAIL, room)
+        tail = _read(file, looked, at + room - looked)
+        if len(tail) < looked:  # the file ends here
+            return _read(file, room, at)
+        raw = _read(file, room - looked + (tail.rfind(b"\n") + 1 or looked), at)
+        end = _last_end(raw)
         if end:
-            with memoryview(room) as view:
-                yield bytes(view[:end])
-        elif not whole:
-            if len(room) >= LONGEST_LINE:
-                raise DataError(
-                    f"no line ends within {len(room) >> 20} MB", why="a quote may be open", way_out="close it"
-                )
-            room += bytes(3 * len(room))
-            continue
-        if whole:
-            return
-        left = room[end:]
-        if len(room) > CHUNK_BYTES:  # the next block must not depend on this one's length
-            file.seek(-len(left), os.SEEK_CUR)
-            room, left = bytearray(CHUNK_BYTES), bytearray()
-        room[: len(left)], held = left, len(left)
+            return raw if end == len(raw) else raw[:end]
+        if room >= LONGEST_LINE:
+            raise DataError(f"no line ends within {room >> 20} MB", why="a quote may be open", way_out="close it")
+        room *= 4
 
 
-def _filled(file: BinaryIO, view: memoryview) -> int:
-    """Fill the buffer from the file; how many bytes there were."""
-    read = 0
-    while read < len(view):
-        got = file.readinto(view[read:])  # type: ignore[attr-defined] # files that were opened buffered have it
-        if not got:
-            break
-        read += got
-    return read
+def _read(file: int, size: int, at: int) -> bytes:
+    raw = os.pread(file, size, at)
+    while len(raw) < size and (more := os.pread(file, size - len(raw), at + len(raw))):
+        raw += more
+    return raw
 
 
-def _last_end(raw: bytearray) -> int:
+def _last_end(raw: bytes) -> int:
     """Where the last line ends that no quote is open in; 0 when there is none."""
     end = raw.rfind(b"\n") + 1
     if b'"' not in raw:

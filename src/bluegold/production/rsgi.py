@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Protocol
 
 from bluegold.production.app import BODY_LIMIT, BODY_SECONDS, App, Request, too_large
@@ -18,6 +18,9 @@ __all__ = ["RsgiApp", "Scope", "Transport", "application"]
 
 DROPPED = 16 * BODY_LIMIT
 """So much of a body that is too large is read and dropped, so that its sender gets to see why it is refused."""
+
+DROP_SECONDS = 2.0
+"""For so long a refused body is read."""
 
 
 class Scope(Protocol):
@@ -74,7 +77,16 @@ class RsgiApp:
             return
         headers = scope.headers
         request = Request(scope.method, scope.path, headers, scope.client.rpartition(":")[0], time.perf_counter_ns())
-        reply = await app.serve(request, lambda: _body(headers.get("content-length", ""), transport))
+        unread = True
+
+        async def read() -> bytes:
+            nonlocal unread
+            unread = False
+            return await _body(headers.get("content-length", ""), transport)
+
+        reply = await app.serve(request, read)
+        if unread and ("content-length" in headers or "transfer-encoding" in headers):
+            await _drop(transport)  # else the connection ends under the sender, who may never see the answer
         sent = list(app.headers(reply))
         if app.leaving:
             sent.append(("connection", "close"))
@@ -90,6 +102,17 @@ async def _body(length: str, transport: Transport) -> bytes:
         raise Problem(408, f"the body did not arrive within {BODY_SECONDS:g} s", way_out="send it again") from error
     except RuntimeError as error:  # the server's word for a connection that broke off
         raise Problem(400, "the body broke off", way_out="send it again") from error
+
+
+async def _drop(transport: Transport) -> None:
+    """Read a refused body without looking, as far and as long as is reasonable."""
+    size = 0
+    with suppress(TimeoutError, RuntimeError):
+        async with asyncio.timeout(DROP_SECONDS):
+            async for chunk in transport:
+                size += len(chunk)
+                if size > DROPPED:
+                    return
 
 
 async def _chunks(transport: Transport) -> bytes:

@@ -215,44 +215,48 @@ class _Snapshot:
             raise self._store._error(error) from error
         return self
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self._cursor.close()
         self._transaction.abort()
-        if isinstance(error, lmdb.Error):
-            raise self._store._error(error) from error
 
     def get(self, key: bytes) -> bytes | None:
         """The value of ``key``, or None."""
-        found: bytes | None = self._transaction.get(key)
+        try:
+            found: bytes | None = self._transaction.get(key)
+        except lmdb.Error as error:
+            raise self._store._error(error) from error
         return found
 
     def floor(self, key: bytes, prefix: bytes = b"") -> tuple[bytes, bytes] | None:
         """The last pair whose key is not above ``key`` and starts with ``prefix``."""
-        cursor = self._cursor
-        if cursor.set_range(key):
-            if cursor.key() != key and not cursor.prev():
-                return None
-        elif not cursor.last():
-            return None
-        pair: tuple[bytes, bytes] = cursor.item()
-        return pair if pair[0].startswith(prefix) else None
+        pair, _ = self.around(key)
+        return pair if pair is not None and pair[0].startswith(prefix) else None
 
     def around(self, key: bytes) -> tuple[tuple[bytes, bytes] | None, bytes]:
         """The last pair whose key is not above ``key``, and a key below which that stays true."""
         cursor = self._cursor
-        if not cursor.set_range(key):
-            return (cursor.item() if cursor.last() else None), _ABOVE_ALL
-        following: bytes = cursor.key()
-        if following == key:
-            return cursor.item(), key + b"\0"
-        return (cursor.item() if cursor.prev() else None), following
+        try:
+            if not cursor.set_range(key):
+                return (cursor.item() if cursor.last() else None), _ABOVE_ALL
+            following: bytes = cursor.key()
+            if following == key:
+                return cursor.item(), key + b"\0"
+            return (cursor.item() if cursor.prev() else None), following
+        except lmdb.Error as error:
+            raise self._store._error(error) from error
 
     def version(self) -> int:
         """The number of the transaction that wrote this state, counted over all processes."""
-        return int(self._transaction.id())
+        try:
+            return int(self._transaction.id())
+        except lmdb.Error as error:
+            raise self._store._error(error) from error
 
-    def between(self, start: bytes, end: bytes) -> list[tuple[bytes, bytes]]:
-        """Pairs with ``start <= key < end``, ascending."""
-        if not self._cursor.set_range(start):
-            return []
-        return list(itertools.takewhile(lambda pair: pair[0] < end, self._cursor))
+    def between(self, start: bytes, end: bytes, most: int | None = None) -> list[tuple[bytes, bytes]]:
+        """Pairs with ``start <= key < end``, ascending, at most so many."""
+        try:
+            if not self._cursor.set_range(start):
+                return []
+            return list(itertools.takewhile(lambda pair: pair[0] < end, itertools.islice(self._cursor, most)))
+        except lmdb.Error as error:
+            raise self._store._error(error) from error

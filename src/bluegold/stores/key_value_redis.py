@@ -235,9 +235,9 @@ class _Snapshot:
     def version(self) -> None:
         """Not known before the first read."""
 
-    def between(self, start: bytes, end: bytes) -> list[tuple[bytes, bytes]]:
-        """Pairs with ``start <= key < end``, ascending."""
-        return self.ranged(start, end, -1)
+    def between(self, start: bytes, end: bytes, most: int | None = None) -> list[tuple[bytes, bytes]]:
+        """Pairs with ``start <= key < end``, ascending, at most so many."""
+        return self.ranged(start, end, -1 if most is None else most)
 
     def ranged(self, low: bytes, high: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
         """Pairs from ``low`` to below ``high``, at most ``limit`` (-1: all)."""

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from sqlalchemy import Connection, MetaData
+    from sqlalchemy import Connection, MetaData, Row, Select
 
 __all__ = [
     "Edge",
@@ -69,6 +69,9 @@ class RelationalStore(Store, Protocol):
     def read(self) -> AbstractContextManager[Connection]:
         """One consistent read transaction."""
 
+    def rows(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """The rows of one query, which is a transaction by itself."""
+
     def write(self) -> AbstractContextManager[Connection]:
         """One write transaction, serialised against all other writers; an exception undoes it whole."""
 
@@ -106,8 +109,8 @@ class KeyValueSnapshot(Protocol):
     def around(self, key: bytes) -> tuple[tuple[bytes, bytes] | None, bytes]:
         """The last pair whose key is not above ``key``, and a key below which that stays true."""
 
-    def between(self, start: bytes, end: bytes) -> list[tuple[bytes, bytes]]:
-        """Pairs with ``start <= key < end``, ascending."""
+    def between(self, start: bytes, end: bytes, most: int | None = None) -> list[tuple[bytes, bytes]]:
+        """Pairs with ``start <= key < end``, ascending, at most so many."""
 
     def version(self) -> int | None:
         """A number that is the same for equal states only; None when the store cannot tell."""

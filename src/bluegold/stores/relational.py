@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, inspect, text
+from sqlalchemy import Connection, Engine, MetaData, Row, Select, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from bluegold.core.errors import StoreError
@@ -18,14 +19,15 @@ class RelationalBase:
 
     Args:
         engine: a configured engine.
-        lock: SQL that makes a write transaction wait for all other writers; empty when BEGIN does so.
+            Its ``begin`` event opens the transactions: none for a connection with the option ``single``, one that
+            waits for all other writers for one with the option ``writing``.
         busy: lower-case pieces of the driver's message that mean "another writer is too long at it".
     """
 
-    def __init__(self, engine: Engine, *, lock: str = "", busy: tuple[str, ...] = ()) -> None:
+    def __init__(self, engine: Engine, *, busy: tuple[str, ...] = ()) -> None:
         self.engine = engine
         self._writer = engine.execution_options(writing=True)
-        self._lock = lock
+        self._single = engine.execution_options(single=True)
         self._busy = busy
         self.name = engine.url.render_as_string(hide_password=True)
 
@@ -50,6 +52,22 @@ class RelationalBase:
         except SQLAlchemyError as error:
             raise self._error(error) from error
 
+    def rows(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """The rows of one query, which is a transaction by itself.
+
+        Args:
+            query: the query.
+            values: its bound parameters.
+
+        Raises:
+            StoreError: the database cannot be reached or read.
+        """
+        try:
+            with self._single.connect() as connection:
+                return connection.execute(query, values).all()
+        except SQLAlchemyError as error:
+            raise self._error(error) from error
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One write transaction, serialised against all other writers; an exception undoes it whole.
@@ -59,8 +77,6 @@ class RelationalBase:
         """
         try:
             with self._writer.connect() as connection, connection.begin():
-                if self._lock:
-                    connection.execute(text(self._lock))
                 yield connection
         except SQLAlchemyError as error:
             raise self._error(error) from error

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy import create_engine
+import time
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 
 from bluegold.core.errors import StoreError
 from bluegold.stores.relational import RelationalBase
 
 __all__ = ["RelationalPostgresql"]
 
-_LOCK = "SELECT pg_advisory_xact_lock(7305808869230767204)"
+#: A reader sees one moment; a writer must see what was committed while it waited for the lock.  Beginning and locking
+#: are sent together: every message to the server and back costs as much as a small query.
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7305808869230767204)"
+_RESTED_S = 1.0  # a connection that rested longer is asked whether it still stands before it is used
 
 
 class RelationalPostgresql(RelationalBase):
@@ -35,13 +42,38 @@ class RelationalPostgresql(RelationalBase):
             parsed = make_url(url)
             if parsed.drivername == "postgresql":
                 parsed = parsed.set(drivername="postgresql+psycopg")
-            engine = create_engine(parsed, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+            engine = create_engine(parsed, isolation_level="AUTOCOMMIT")  # transactions are opened by _begin alone
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise StoreError(
                 f"'{url.rpartition('@')[2] if '@' in url else url}' cannot be used",
                 why=str(error),
                 way_out="write postgresql+psycopg://user:password@host/database and install psycopg",
             ) from error
-        super().__init__(engine, lock=_LOCK, busy=("lock timeout", "deadlock"))
-        # A writer must see what was committed while it waited for the lock; a reader sees one moment.
-        self._writer = engine.execution_options(isolation_level="READ COMMITTED")
+        event.listen(engine, "begin", _begin)
+        _ask_after_rest(engine)
+        super().__init__(engine, busy=("lock timeout", "deadlock"))
+
+
+def _begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if not options.get("single", False):
+        connection.exec_driver_sql(_WRITE if options.get("writing", False) else _READ)
+
+
+def _ask_after_rest(engine: Engine) -> None:
+    """Replace connections that were lost while nobody used them, without asking before every use."""
+
+    def rest(_: Any, record: Any) -> None:
+        record.info["rested"] = time.monotonic()
+
+    def ask(connection: Any, record: Any, _: Any) -> None:
+        if time.monotonic() - record.info.get("rested", time.monotonic()) < _RESTED_S:
+            return
+        driver = engine.dialect.loaded_dbapi
+        try:
+            engine.dialect.do_ping(connection)
+        except driver.Error as error:
+            raise DisconnectionError(str(error)) from error  # the pool then opens another
+
+    event.listen(engine, "checkin", rest)
+    event.listen(engine, "checkout", ask)

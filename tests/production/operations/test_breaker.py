@@ -78,6 +78,22 @@ def test_features_that_cannot_be_read_are_flagged_and_last_known(world: Any) -> 
     assert lane.prepare(other).flags == ("depot_weight_1h:stale",)
 
 
+def test_a_store_that_breaks_in_the_middle_of_a_request_is_flagged_and_left_alone(world: Any) -> None:
+    online = KeyValueLmdb(world.workspace.online, durable=False)
+    loader = Loader(world.registry, online)
+    lane = loader.lanes(world.promote("v1")).blue
+    [row] = lane.program.decode(httpx.Request("POST", "http://a", json=world.parcel(60)).content)
+    values, _ = lane.program.clean(row)
+    with lane.online.view() as view:
+        online.close()
+        assert view.window(lane.program.program.histories[0], (values["depot"],), 0) == (0, 0, 0, 0)
+    assert lane.online.stale() == ("depot_weight_1h:stale",)
+    for _ in range(2):  # what broke inside of the view was the first of three
+        assert loader.breaker.state == "closed"
+        assert lane.prepare(row).flags == ("depot_weight_1h:stale",)
+    assert loader.breaker.state == "open"
+
+
 def test_one_spoiled_feature_touches_neither_the_others_nor_the_breaker(world: Any) -> None:
     online = KeyValueLmdb(world.workspace.online, durable=False)
     lane = Loader(world.registry, online).lanes(world.promote("v1")).blue

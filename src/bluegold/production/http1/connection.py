@@ -165,7 +165,8 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header (or trailer, which counts for nothing)."""
         if self._in_head:
-            self._headers[name.lower().decode("latin-1")] = value.decode("latin-1")
+            known = _NAMES.get(name) or name.lower().decode("latin-1")
+            self._headers[known] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """Judge the request before its body is read."""
@@ -304,6 +305,13 @@ class Connection(asyncio.Protocol):
 
 
 _NEVER = float("inf")
+
+#: names of headers as most clients write them
+_NAMES = {
+    spelt.encode(): name
+    for name in ("accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent")
+    for spelt in (name, name.title())
+}
 
 
 def _path(target: bytes) -> str:

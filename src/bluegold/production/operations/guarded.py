@@ -50,15 +50,17 @@ class GuardedReader:
 
     def stale(self) -> tuple[str, ...]:
         """Flags for what the last view could not read, each once."""
+        if not self._stale:
+            return ()
         found, self._stale = self._stale, []
         return tuple(dict.fromkeys(f"{name}:stale" for name in found))
 
     def keep(self, place: tuple[bytes, Any], value: Any) -> None:
         """Remember what was read; beyond some entries the oldest is forgotten."""
         known = self._known
-        if place not in known and len(known) >= KEPT:
-            known.pop(next(iter(known)))
         known[place] = value
+        if len(known) > KEPT:
+            known.pop(next(iter(known)))
 
     def try_again(self) -> None:
         """Read once more what could not be read; belongs in a thread, for it may take long.

@@ -101,7 +101,7 @@ class DecisionLog:
         """Append ``records`` and call ``done`` when they are on the disk, or cannot be.  Decisions get their id here.
 
         Raises:
-            WorkspaceError: they cannot even be appended; ``done`` is not called then.
+            WorkspaceError: they cannot even be appended, none of them; ``done`` is not called then.
         """
         with self._lock:
             try:
@@ -136,15 +136,16 @@ class DecisionLog:
     def _append(self, records: Sequence[Record]) -> None:
         if self._file < 0 or self._head.size >= self._limit:
             self._open_segment()
+        segment, digest, size = self._head.segment, self._head.digest, self._head.size
+        before, raws = f"{self._worker}-{segment}-", []
         for record in records:
-            if isinstance(record, DecisionRecord):
-                record.id = f"{self._worker}-{self._head.segment}-{self._head.size}"  # its Place
-            self._push(record)
-
-    def _push(self, record: Record) -> None:
-        digest, raw = line(self._head.digest, encode_record(record))
-        self._batch.append((self._file, raw))
-        self._head = Head(self._head.segment, digest, self._head.size + len(raw))
+            if type(record) is DecisionRecord:
+                record.id = f"{before}{size}"  # its Place
+            digest, raw = line(digest, encode_record(record))
+            raws.append(raw)
+            size += len(raw)
+        self._batch.append((self._file, b"".join(raws)))  # all of them, or none when one cannot be encoded
+        self._head = Head(segment, digest, size)
 
     def _open_segment(self) -> None:
         """Begin the next segment, chained to the end of the one before."""
@@ -153,16 +154,17 @@ class DecisionLog:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._newest = segment
         before, self._head = self._head, Head(segment, self._head.digest, 0)
-        self._push(
-            SegmentHeader(
-                worker=self._worker,
-                segment=segment,
-                follows=before.segment,
-                previous=before.digest,
-                previous_size=before.size,
-                at=microseconds(),
-            )
+        header = SegmentHeader(
+            worker=self._worker,
+            segment=segment,
+            follows=before.segment,
+            previous=before.digest,
+            previous_size=before.size,
+            at=microseconds(),
         )
+        digest, raw = line(before.digest, encode_record(header))
+        self._batch.append((self._file, raw))
+        self._head = Head(segment, digest, len(raw))
 
     def _flush_forever(self) -> None:
         going = True

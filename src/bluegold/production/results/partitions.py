@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,9 @@ from bluegold.core.errors import IntegrityError, StoreError
 __all__ = ["Batch", "Part", "Partitions"]
 
 PENDING = ".pending"
+BLOCK = 1024 * 1024
+#: How long a reader that has caught up with a writer waits before it looks again.
+PAUSE_S = 0.002
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,13 +143,16 @@ class Partitions:
             path = self.root / folder / f"part-{number:06d}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             pending = path.with_suffix(PENDING)
-            with pending.open("wb") as file, ThreadPoolExecutor(1) as disk:
-                frame.write_parquet(file, compression="lz4")
-                file.flush()
-                flushed = disk.submit(os.fsync, file.fileno())
-                digest = _digest(pending)  # while the disk is at it
-                flushed.result()
-            parts.append(Part(path=f"{folder}/{path.name}", rows=frame.height, sha256=digest))
+            with pending.open("wb") as file, ThreadPoolExecutor(1) as beside:
+                written = threading.Event()
+                digest = beside.submit(_digest_behind, pending, written)
+                try:
+                    frame.write_parquet(file, compression="lz4")
+                    file.flush()
+                finally:
+                    written.set()
+                os.fsync(file.fileno())
+            parts.append(Part(path=f"{folder}/{path.name}", rows=frame.height, sha256=digest.result()))
         batch = Batch(number=number, parts=tuple(parts), positions=dict(positions))
         with self._manifest.open("ab") as manifest:
             manifest.write(msgspec.json.encode(batch) + b"\n")
@@ -190,6 +197,19 @@ class Partitions:
             self._name(batches[-1])
         for left in self.root.rglob(f"*{PENDING}"):
             left.unlink()
+
+
+def _digest_behind(path: Path, written: threading.Event) -> str:
+    """The digest of a file that is being written from its beginning to its end, block behind block."""
+    found = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while True:
+            whole = written.is_set()  # asked before the end is looked for
+            while block := file.read(BLOCK):
+                found.update(block)
+            if whole:
+                return found.hexdigest()
+            written.wait(PAUSE_S)
 
 
 def _digest(path: Path) -> str:
