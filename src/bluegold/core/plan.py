@@ -36,7 +36,9 @@ __all__ = [
 
 Share = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 Point = Literal["canary", "shift", "promotion"]
-Guardrail = Literal["quality", "errors", "agreement", "slow", "slice", "calibration", "prediction_shift"]
+Guardrail = Literal[
+    "quality", "errors", "agreement", "slow", "slice", "calibration", "prediction_shift", "attribution_shift"
+]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -79,6 +81,8 @@ class Guardrails(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ``latency_ms``: a slower answer counts against ``slow_rate``.
     ``calibration``: the largest tolerated mean of outcome minus score, where Blue's is smaller.
     ``prediction_shift``: the largest tolerated difference of the shares of positive answers.
+    ``attribution_shift``: the largest tolerated change of a feature's share of the attributions, Gold against Blue on
+    the same requests; 1 switches it off.
     ``pause_on``: guardrails that pause the release for a person when they break; the others take it back.
     """
 
@@ -89,7 +93,8 @@ class Guardrails(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slow_rate: float = 0.05
     calibration: float = 0.10
     prediction_shift: float = 0.10
-    pause_on: tuple[Guardrail, ...] = ("calibration", "prediction_shift")
+    attribution_shift: float = 0.25
+    pause_on: tuple[Guardrail, ...] = ("calibration", "prediction_shift", "attribution_shift")
 
 
 class Window(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,7 +16,9 @@ from typing import Any
 
 import msgspec
 
+from bluegold.core.errors import BluegoldError
 from bluegold.core.nouns import Color
+from bluegold.delivery.attribution_shift import AttributionShift
 from bluegold.delivery.sequential import ConfidenceSequence
 from bluegold.delivery.skew import LiveFeatures
 from bluegold.production.results.records import DecisionRecord, OutcomeRecord
@@ -77,6 +79,7 @@ class Evidence:
         comparison: what is compared.
         starts: how many rollout phases there will be.
         features: counts missing values of the model inputs too, when given.
+        reasons: compares both colours' attributions too, when given.
 
     Example:
         >>> seen = Evidence(Comparison(model="m", blue="m:v1", gold="m:v2"), starts=3)
@@ -85,10 +88,17 @@ class Evidence:
         0
     """
 
-    def __init__(self, comparison: Comparison, starts: int, features: LiveFeatures | None = None) -> None:
+    def __init__(
+        self,
+        comparison: Comparison,
+        starts: int,
+        features: LiveFeatures | None = None,
+        reasons: AttributionShift | None = None,
+    ) -> None:
         self.comparison = comparison
         self.starts = starts
         self.features = features
+        self.reasons = reasons
         self.revisions: list[int] = []
         self.errors = ConfidenceSequence((0, 1), starts)
         self.faults = ConfidenceSequence((-1, 0, 1), starts)
@@ -120,9 +130,15 @@ class Evidence:
 
     def take(self, records: Iterable[DecisionRecord | OutcomeRecord]) -> int:
         """Count records; returns how many counted.  Labels may come before their decisions and in any order."""
-        return sum(
+        counted = sum(
             self._outcome(record) if isinstance(record, OutcomeRecord) else self._decision(record) for record in records
         )
+        if self.reasons is not None:
+            try:
+                self.reasons.settle()
+            except BluegoldError:  # what cannot be explained is not compared, and the rest of the watch goes on
+                self.reasons = None
+        return counted
 
     def requests(self, window: int) -> int:
         """Decisions in a phase that Gold was asked about."""
@@ -152,6 +168,8 @@ class Evidence:
             self.comparison.gold,
         }:
             return True
+        if self.reasons is not None:
+            self.reasons.take(record, window)
         gold, blue = (record, other) if record.color == "gold" else (other, record)
         self.agreement.add(1 if self._rule.agree(gold.value, blue.value) else 0, window=window)
         self.positives.add((gold.value is True) - (blue.value is True), window=window)

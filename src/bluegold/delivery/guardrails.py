@@ -25,10 +25,11 @@ SPEND: dict[Guardrail, float] = {
     "quality": 0.5,
     "errors": 0.2,
     "slice": 0.1,
-    "slow": 0.05,
-    "agreement": 0.05,
-    "prediction_shift": 0.05,
-    "calibration": 0.05,
+    "slow": 0.04,
+    "agreement": 0.04,
+    "prediction_shift": 0.04,
+    "calibration": 0.04,
+    "attribution_shift": 0.04,
 }
 
 _MOST_SLICES = 12
@@ -72,6 +73,7 @@ def findings(evidence: Evidence, rollout: Rollout, labels_needed: int) -> tuple[
         *_slices(evidence, rollout),
         _calibration(evidence, rollout, enough=labelled),
         _prediction_shift(evidence, rollout, enough=asked),
+        *_attribution_shift(evidence, rollout),
     )
 
 
@@ -176,6 +178,24 @@ def _prediction_shift(evidence: Evidence, rollout: Rollout, *, enough: bool) -> 
         verdict=verdict,
     )
     return Finding("prediction_shift", measure)
+
+
+def _attribution_shift(evidence: Evidence, rollout: Rollout) -> list[Finding]:
+    """The feature whose share of the attributions changed most, on the same requests."""
+    limit = rollout.guardrails.attribution_shift
+    worst = evidence.reasons.worst(limit, _alpha("attribution_shift", rollout)) if evidence.reasons else None
+    if worst is None:
+        return []
+    measure = Measure(
+        name=f"shift of the share of attributions: {worst.feature}",
+        value=abs(worst.change),
+        limit=limit,
+        direction="<=",
+        unit="share",
+        n=worst.n,
+        verdict="fail" if worst.broken else "pass",
+    )
+    return [Finding("attribution_shift", measure)]
 
 
 def _measure(

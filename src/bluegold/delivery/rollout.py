@@ -10,6 +10,7 @@ import msgspec
 from bluegold.core.errors import BluegoldError, RegistryError, ServingError
 from bluegold.core.nouns import TrafficSplit, now
 from bluegold.core.plan import Point
+from bluegold.delivery.attribution_shift import AttributionShift
 from bluegold.delivery.calendar import closed
 from bluegold.delivery.candidate import Candidate
 from bluegold.delivery.evidence import Comparison, Evidence
@@ -98,6 +99,7 @@ class Rollout:
         if self._evidence is None:
             blue = self._journal.blue
             decision = self._candidate.decision
+            starts = 1 + 1 + len(self._plan.shares) + _SPARE_STARTS
             slices = dict.fromkeys((*self._candidate.protected, *filter(None, (decision.rule.group_by,))))
             self._evidence = Evidence(
                 Comparison(
@@ -109,14 +111,26 @@ class Rollout:
                     slow_ms=self._plan.guardrails.latency_ms,
                     slices=tuple(slices),
                 ),
-                starts=1 + 1 + len(self._plan.shares) + _SPARE_STARTS,
+                starts=starts,
                 features=self._live_features(),
+                reasons=self._reasons(starts),
             )
             reader = DecisionReader(self._candidate.workspace.decisions)
             self._watch = Watch(reader, self._evidence, self._plan, self._journal.detail.get("positions"))
         for revision in self._revisions():
             if revision not in self._evidence.revisions:
                 self._evidence.begin(revision)
+
+    def _reasons(self, starts: int) -> AttributionShift | None:
+        """What compares attributions, where the plan wants them compared and both models have some."""
+        blue = self._candidate.blue
+        if blue is None or self._plan.guardrails.attribution_shift >= 1.0:
+            return None
+        try:
+            return AttributionShift(blue, self._candidate, starts)
+        except BluegoldError as error:
+            self._journal.tell(f"attributions are not compared: {error.what}")
+            return None
 
     def _live_features(self) -> LiveFeatures | None:
         if not self._candidate.has("profile.json"):
