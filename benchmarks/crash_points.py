@@ -32,6 +32,12 @@ process that was killed with `kill -9` at the write it shows: *before* the trans
 controller goes on from there. Meanwhile two workers answer requests of users; none may fail, exactly one version may be
 in production, the audit chain must hold, and users may meet Gold only after six gates and a rehearsal.
 
+A promotion may also end *rolled_back*, rightly: a controller that dies in canary or shift before it has renewed its
+lease leaves the lease of the one before standing. When two in a row do, and starting the next takes longer than the
+lease (ten seconds unless the plan says otherwise), the workers' watchdog sees a controller that shows no life while
+Gold answers users, and takes the traffic back; the next controller finds that written and closes the release. The test
+of this walk makes the lease longer, so that it shows the controller alone; the watchdog has a test of its own.
+
 The state machine itself is explored exhaustively by `tests/delivery/test_exploration.py`, over every interleaving of
 these writes with people, the watchdog and further kills.
 """

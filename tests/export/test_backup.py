@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bluegold.core.errors import IntegrityError, UsageError
+from bluegold.core.errors import IntegrityError, UsageError, WorkspaceError
 from bluegold.core.nouns import Lineage
 from bluegold.core.workspace import Workspace
 from bluegold.export.backup import backup, restore
@@ -22,10 +23,8 @@ from bluegold.security.signing import Signer
 LINEAGE = Lineage(code="c", data="d", features="f", parameters={}, environment="e", seeds={})
 
 
-@pytest.fixture
-def space(tmp_path: Path) -> Workspace:
+def filled(made: Workspace) -> Workspace:
     """A workspace with a version, decisions and an anchor on them."""
-    made = Workspace.create(tmp_path / "workspace")
 
     async def decide() -> None:
         log = DecisionLog(made.decisions, worker=0)
@@ -39,6 +38,11 @@ def space(tmp_path: Path) -> Workspace:
         registry.versions.register("m", {"a.txt": b"a" * 5000}, LINEAGE, {"auc": 0.9})
         anchor(registry, made.decisions)
     return made
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Workspace:
+    return filled(Workspace.create(tmp_path / "workspace"))
 
 
 def test_a_cut_tail_of_a_decision_log_is_found(space: Workspace) -> None:
@@ -94,3 +98,39 @@ def test_a_spoiled_backup_leaves_nothing_behind(space: Workspace, tmp_path: Path
         assert not target.exists()
         assert not list(tmp_path.glob(".again*"))
     assert not (tmp_path / "evil").exists()
+
+
+def test_a_registry_on_a_server_comes_back_on_another_or_in_the_workspace(
+    tmp_path: Path, postgresql: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BLUEGOLD_RELATIONAL_URL", postgresql())
+    space = filled(Workspace.create(tmp_path / "workspace"))
+    kept = backup(space, tmp_path / "b.tar")
+    assert not space.database.exists()
+    with pytest.raises(UsageError, match="holds a registry already"):
+        restore(tmp_path / "b.tar", tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+    for number, url in enumerate((postgresql(), "")):
+        monkeypatch.setenv("BLUEGOLD_RELATIONAL_URL", url)
+        target = Workspace(tmp_path / f"restored-{number}")
+        assert restore(tmp_path / "b.tar", target.root) == kept
+        assert target.database.exists() is (not url)
+        with Registry.open(target, actor="ada") as registry:
+            assert registry.versions.artefact("m:v1", "a.txt") == b"a" * 5000
+            assert registry.lineage.up("m:v1")
+            assert check_anchors(registry, target.decisions).ok
+            assert registry.versions.register("m", {"a.txt": b"more"}, LINEAGE, {}).version == "v2"
+            assert registry.audit.verify().ok
+
+
+def test_a_restore_that_ends_before_its_end_leaves_the_database_empty(
+    tmp_path: Path, space: Workspace, postgresql: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup(space, tmp_path / "b.tar")
+    monkeypatch.setenv("BLUEGOLD_RELATIONAL_URL", postgresql())
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(OSError("no room")))
+        with pytest.raises(WorkspaceError, match="cannot be made"):
+            restore(tmp_path / "b.tar", tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+    assert restore(tmp_path / "b.tar", tmp_path / "again").audit_rows  # into the same database, which is empty again

@@ -143,3 +143,24 @@ def test_a_target_that_does_not_fit_is_one_sentence(tmp_path: Path) -> None:
     pipeline.write_text(pipeline.read_text().replace('== "yes"', "== 1"))
     with pytest.raises(DataError, match=r"the target of 'small' does not fit its data.*cannot compare"):
         load_system(tmp_path / "small").load()
+
+
+def test_a_column_with_the_name_of_the_label_gets_another(tmp_path: Path) -> None:
+    rows = pl.DataFrame(
+        {"x": [0.5, 1.5, 2.5, 3.5], "y": [4.0, 3.5, 5.0, 4.5], "class": [9, 7, 8, 6], "cut": [1, 0, 0, 1]}
+    )
+    rows.write_csv(tmp_path / "gems.csv")
+    skeleton("gems", tmp_path / "gems", data=tmp_path / "gems.csv", target="cut")
+    system = load_system(tmp_path / "gems")
+    assert system.contract.names == ("x", "y_2", "class_")
+    assert system.load().rows["y_2"].to_list() == [4.0, 3.5, 5.0, 4.5]
+
+
+def test_the_target_may_have_the_name_of_the_label(tmp_path: Path) -> None:
+    pl.DataFrame({"x": [0.5, 1.5, 2.5, 3.5], "Y!": [1.0, 2.0, 3.5, 4.0], "y": [1, 0, 0, 1]}).write_csv(
+        tmp_path / "a.csv"
+    )
+    skeleton("plain", tmp_path / "plain", data=tmp_path / "a.csv", target="y")
+    system = load_system(tmp_path / "plain")
+    assert system.contract.names == ("x", "Y")
+    assert system.labels(system.load().rows).to_list() == [True, False, False, True]

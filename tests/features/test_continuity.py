@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pytest
 
+from bluegold.features import continuity
 from bluegold.features.continuity import REPEATED, Continuity
 
 
@@ -21,3 +23,18 @@ def test_every_repeat_is_found_and_nothing_else() -> None:
         [marks] = watch.judge(pl.DataFrame({"a": values}))
         assert marks.name == REPEATED
         assert marks.to_list() == wanted
+
+
+def test_many_frames_are_remembered_for_a_generation_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(continuity, "GENERATION", 2_000)
+    draw = np.random.default_rng(6)
+    watch = Continuity(("a",))
+    seen: list[int] = []
+    for _ in range(150):
+        values = draw.integers(0, 30_000, 60).tolist()
+        found = {mark.name: mark.to_list() for mark in watch.judge(pl.DataFrame({"a": values}))}
+        marks = found.get(REPEATED, [False] * 60)
+        for value, marked in zip(values, marks, strict=True):
+            assert marked <= (value in seen)
+            assert marked >= (value in seen[-2_000:])
+            seen.append(value)

@@ -15,7 +15,7 @@ import bluegold as bg
 from bluegold.core.errors import DataError, DefinitionError, FieldError
 from bluegold.features.checks import check_of
 from bluegold.features.contract import clean_frame
-from bluegold.features.fields import FieldSpec
+from bluegold.features.fields import ContractSpec, FieldSpec
 from bluegold.features.row import RowProgram
 
 VALUES = {
@@ -141,3 +141,17 @@ def test_an_array_may_come_nested_or_flat() -> None:
         values, flags = {"image": value}, list[str]()
         check(values, flags)
         assert (values, flags) == ({"image": [1.0, 2.0, 3.0, 5.0]}, ["image:clipped"])
+
+
+def test_columns_of_other_types_are_cleaned_as_what_they_say() -> None:
+    kind = FieldSpec(name="kind", kind="category", levels=("a", "b"), unknown="refuse")
+    fields = (kind, FieldSpec(name="amount", kind="number", ge=0))
+    spec = ContractSpec(name="T", description="", fields=fields)
+    frame = pl.DataFrame({"kind": ["a", "b", "c", None], "amount": [1.25, 2.5, 3.0, -1.0]})
+    plain = clean_frame(spec, frame)
+    assert plain.quarantine["_row"].to_list() == [2, 3]
+    for text in (pl.Categorical(), pl.Enum(["a", "b", "c"])):
+        for amount in (pl.Decimal(12, 2), pl.Float32()):
+            found = clean_frame(spec, frame.with_columns(pl.col("kind").cast(text), pl.col("amount").cast(amount)))
+            assert found.valid.equals(plain.valid)
+            assert found.quarantine["_reasons"].to_list() == plain.quarantine["_reasons"].to_list()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bluegold.core.errors import DataError
 from bluegold.features.cleaning import Cleaned, clean_frame
 from bluegold.features.fields import ContractSpec, FieldSpec
 from bluegold.production import reading
@@ -96,3 +98,29 @@ def test_pieces_are_the_same_from_wherever_reading_starts(
         assert [(one.end, one.frame.height) for one in rest] == [
             (one.end, one.frame.height) for one in whole[place + 1 :]
         ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ("a,b\n1,2\n".encode("utf-16"), "UTF-16"),
+        (gzip.compress(b"a,b\n1,2\n"), "gzip"),
+        (b"PAR1" + bytes(20), "Parquet"),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused_by_name(tmp_path: Path, raw: bytes, said: str) -> None:
+    source = tmp_path / "rows.csv"
+    source.write_bytes(raw)
+    with pytest.raises(DataError, match=said):
+        next(pieces(source))
+
+
+def test_a_marked_file_with_one_column_is_read_from_block_to_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "CHUNK_BYTES", 50)
+    source = tmp_path / "rows.csv"
+    source.write_text("\ufeffa\r\n" + "".join(f"{number}\r\n" for number in range(100)), encoding="utf-8")
+    found = list(pieces(source, numbers=["a"]))
+    assert len(found) > 5
+    assert [value for piece in found for value in piece.frame["a"].cast(pl.Float64)] == list(range(100))

@@ -261,7 +261,8 @@ def test_the_serving_process_loads_no_data_frame_library() -> None:
     code = (
         "import sys; sys.argv=['w']; import bluegold.production.worker, bluegold.production.loading\n"
         "import bluegold.registry.predictors.linear, bluegold.registry.predictors.lightgbm_native\n"
-        "print([name for name in ('pandas', 'sklearn', 'polars', 'lightgbm', 'scipy') if name in sys.modules])"
+        "heavy = 'pandas', 'sklearn', 'polars', 'lightgbm', 'scipy', 'numpy', 'prometheus_client'\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
@@ -272,7 +273,7 @@ def test_workers_map_no_data_frame_library(server: tuple[Any, Endpoint], http: h
         with open(f"/proc/{worker['pid']}/maps", encoding="utf-8") as file:  # noqa: PTH123 - a kernel file
             mapped = file.read()
         assert "httptools" in mapped
-        assert not [name for name in ("polars", "pandas", "sklearn", "pyarrow") if f"/{name}/" in mapped]
+        assert not [name for name in ("polars", "pandas", "sklearn", "pyarrow", "numpy") if f"/{name}/" in mapped]
 
 
 def test_nothing_listens_beyond_loopback(server: tuple[Any, Endpoint]) -> None:
@@ -296,3 +297,22 @@ def test_a_server_without_a_version_says_so(world: Any) -> None:
         deadline = time.monotonic() + 60
         while client.post("/v1/predict", json=parcel(1)).status_code != 200:
             assert time.monotonic() < deadline
+
+
+def test_a_version_that_cannot_be_loaded_is_not_called_missing(world: Any) -> None:
+    world.promote("v1")
+    for file in (world.workspace.root / "objects").rglob("*"):
+        if file.is_file():
+            file.chmod(0o600)
+            file.write_bytes(b"damaged")
+    with (
+        Supervisor(world.workspace, MODEL, workers=1) as endpoint,
+        httpx.Client(base_url=endpoint.url, timeout=60) as client,
+    ):
+        deadline = time.monotonic() + 60
+        while client.get("/v1/health").json()["mode"] != "degraded":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        response = client.post("/v1/predict", json=parcel(1))
+        assert response.status_code == 503
+        assert "cannot be loaded" in response.json()["detail"]

@@ -19,6 +19,7 @@ from bluegold.core.nouns import Lineage, TrafficSplit
 from bluegold.development.families import Training, family
 from bluegold.features import fallback
 from bluegold.features.program import FeatureProgram, fit_program
+from bluegold.production import flow
 from bluegold.production.app import App, Request
 from bluegold.production.flow import decide, decide_together, decode, settle
 from bluegold.production.hosting import hosted
@@ -139,6 +140,33 @@ def test_a_bad_request_costs_no_other_its_answer(app: App) -> None:
     alone = [answered(app, [body])[0] for body in bodies]
     assert [status for status, _ in alone] == [status for status, _ in answers]
     assert [said.get("score") for _, said in alone] == [said.get("score") for _, said in answers]
+
+
+def test_a_turn_is_recorded_in_one_go_and_a_record_that_cannot_be_costs_no_other(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, sizes = app._desk.log, []
+    submit = log.submit
+
+    def counted(records: Any, done: Any) -> None:
+        sizes.append(len(records))
+        submit(records, done)
+
+    monkeypatch.setattr(log, "submit", counted)
+    bodies = [json.dumps(crate(n)).encode() for n in range(6)]
+    assert [status for status, _ in answered(app, bodies)] == [200] * 6
+    assert sizes == [6]
+    describe = flow.describe
+
+    def spoiled(lanes: Any, one: Call, *given: Any, **more: Any) -> DecisionRecord:
+        made = describe(lanes, one, *given, **more)
+        made.flags = (object(),) if one.body == bodies[2] else made.flags  # type: ignore[assignment]
+        return made
+
+    monkeypatch.setattr(flow, "describe", spoiled)
+    assert [status for status, _ in answered(app, bodies)] == [200, 200, 500, 200, 200, 200]
+    monkeypatch.undo()
+    assert app._desk.reader.verify().ok
 
 
 def answered(app: App, bodies: list[bytes]) -> list[tuple[int, dict[str, Any]]]:

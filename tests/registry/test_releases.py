@@ -11,6 +11,8 @@ from bluegold.core.nouns import GateReport, Measure, ModelVersion, now
 from bluegold.registry import Registry
 from bluegold.registry.releases import CLOSED
 
+pytestmark = pytest.mark.stores("sqlite", "postgresql")
+
 Add = Callable[..., ModelVersion]
 
 

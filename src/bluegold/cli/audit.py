@@ -93,6 +93,35 @@ def audit_export(
     emit({"checkpoint": point, "key": public, "file": file.name}, as_json=as_json, text=text)
 
 
+@audit.command("archive")
+def audit_archive(
+    *,
+    older_than: Annotated[int, typer.Option("--older-than", min=0, help="Age in days from which rows leave.")] = 365,
+    workspace: WorkspaceOption = None,
+    actor: ActorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move old audit rows out of the database into a signed file of the workspace, which 'audit verify' reads on.
+
+    What a live version, the present traffic or a legal hold of a plan needs stays in the database too.
+    """
+    import datetime as dt
+
+    from bluegold.core.nouns import now
+    from bluegold.production.results.anchors import ACTION, CUT
+    from bluegold.production.results.retention import plan_of
+    from bluegold.registry.audit_retention import archive_audit
+
+    with governed(workspace, actor, may=("archive",)) as (registry, _, who):
+        serving = registry.versions.list(stage="Production", limit=1_000_000)
+        models = sorted(version.model for version in serving if "plan.json" in version.artefacts)
+        holds = [hold for model in models for hold in plan_of(registry, model).holds]
+        before = now() - dt.timedelta(days=older_than)
+        moved = archive_audit(registry.audit, before, holds, lasting=(ACTION, CUT), who=who)
+    text = f"audit rows {moved.first} to {moved.last} are in audit/{moved.file}; {moved.kept} of them stay here too"
+    emit(moved, as_json=as_json, text=text)
+
+
 @audit.command("checkpoint")
 def audit_checkpoint(
     *,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["announce", "deliver", "ended", "told"]
 
+_OF_THE_VERSION = {"1 model", "2 feature", "3 data quality", "6 regression"}  # gates whose evidence never grows
+
 
 def deliver(
     version: Annotated[str, typer.Argument(help="The version to deliver, for example flight-delays:v2 or v2.")],
@@ -69,6 +71,15 @@ def ended(release: Release) -> None:
             f"{ref} waits for approval",
             why=reason.partition(". Way out")[0],
             way_out=f"somebody else runs 'bluegold approve {ref}'; then run 'bluegold deliver {ref}' again",
+            subject=ref,
+        )
+    held = {name for name, verdict in release.detail.get("gates", {}).items() if verdict == "hold"}
+    if release.phase == "held" and held & _OF_THE_VERSION:
+        raise DeliveryError(
+            f"{ref} has too little evidence",
+            why=reason,
+            way_out="what was measured in development stays with a version: give more rows, or a larger hold-out "
+            "(split= in pipeline.py), and run 'bluegold develop' again",
             subject=ref,
         )
     if release.phase in {"held", "paused"}:

@@ -17,7 +17,7 @@ def demo(
     workspace: Annotated[
         Path | None, typer.Option("--workspace", "-w", help="An empty or new folder (default: ./demo, ./demo-2, ...).")
     ] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Work on every fourth flight; everything else the same.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Work on every fourth flight, all else the same.")] = False,
     json: JsonOption = False,
 ) -> None:
     """See the whole story on real flights: develop, deliver, serve, refuse, roll back, prove, document."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -79,6 +80,34 @@ def results_find(
     emit(found, as_json=as_json, text="\n".join(found[:100]) or "no exported decision has that input")
 
 
+@results.command("about")
+def results_about(
+    entity: Annotated[str, typer.Argument(help="Who or what decisions were about, as requests name it.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write: .parquet, .csv, .json or .db (SQLite).")],
+    workspace: WorkspaceOption = None,
+    actor: ActorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Everything on record about one entity, for whoever asks: decisions, outcomes, attributions."""
+    from bluegold.production.results.about import about, write
+    from bluegold.production.results.results_store import ResultsStore
+    from bluegold.security.pseudonyms import Pseudonyms
+
+    with governed(workspace, actor, may=("personal",)) as (_, space, _):
+        store = ResultsStore(space)
+        store.export()
+        found = about(store, (entity, Pseudonyms.open(space.keys).of(entity)))
+    write(found, out)
+    away = len(store.decisions.away)
+    text = f"{found.height:,} decisions about '{entity}' -> {out}"
+    emit(
+        {"decisions": found.height, "out": str(out), "archived_files": away},
+        as_json=as_json,
+        text=text + (f"; {away} archived files were not looked at" if away else ""),
+    )
+
+
 @results.command("retain")
 def results_retain(
     *,
@@ -90,8 +119,6 @@ def results_retain(
     as_json: JsonOption = False,
 ) -> None:
     """Archive decisions and results; remove what is too old for its tier (`retention:` in architecture.yaml)."""
-    from pathlib import Path
-
     from bluegold.core.plan import read_plan
     from bluegold.production.results.retention import plan_of, retain
     from bluegold.production.selection import model_of

@@ -72,8 +72,9 @@ class _Progress:
 def _told(done: Scored) -> str:
     lines = [
         f"{done.scored:,} of {done.rows:,} rows scored by {done.version} in {done.seconds:.1f} s -> {done.output}",
-        f"  positive   {done.positive:,}",
     ]
+    if done.positive is not None:
+        lines.append(f"  positive   {done.positive:,}")
     if done.resumed:
         lines.append(f"  resumed    behind {done.resumed:,} rows of an earlier run")
     if done.quarantined:

@@ -162,14 +162,16 @@ def _told_came(one: Came) -> list[str]:
         *(f"  stage      {change.to_stage} by {change.actor}: {change.reason}" for change in one.changes),
         *(f"  release    {release.id}: {release.phase}" for release in one.releases),
         *(f"  {line}" for line in _told_answered(one.answered)),
+        *(f"  scored     {told.details.get('output', '')}: {told.outcome} by {told.who}" for told in one.scored),
     ]
 
 
 def _told_answered(answered: Answered) -> list[str]:
-    lines = [f"decisions    {'' if answered.exact else 'at least '}{answered.decisions:,}"]
+    lines = [f"decisions    {'' if answered.exact else 'at least '}{answered.decisions:,}, known answers included"]
     for one in answered.latest:
         outcome = f", outcome {one.outcome}" if one.outcome is not None else ""
+        known = ", a known answer" if one.canary else ""
         lines.append(
-            f"  {one.id:<16} {one.at:%Y-%m-%d %H:%M:%S}  {one.value} ({one.score:.4g}) by {one.color}{outcome}"
+            f"  {one.id:<16} {one.at:%Y-%m-%d %H:%M:%S}  {one.value} ({one.score:.4g}) by {one.color}{known}{outcome}"
         )
     return lines

@@ -112,8 +112,6 @@ def _tls(options: dict[str, Any]) -> Tls | None:
         if options["host"] not in {"127.0.0.1", "::1", "localhost"}:
             say("bluegold: without --tls-cert everybody on the way can read and change what is asked and answered.")
         return None
-    if options["edge"]:
-        raise UsageError("an edge cannot stand before workers that end TLS", way_out="leave --edge or --tls-cert away")
     return Tls(cert=cert.absolute(), key=key.absolute(), client_ca=authorities and authorities.absolute())
 
 

@@ -123,6 +123,8 @@ class Rollout(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ``windows``: when a release may advance; none means always.  ``freezes``: when it may not.
     ``goal``: what must be certain before promotion: nothing, that Gold is not worse than the tolerated loss, or
     that it is better than Blue.
+    ``level``: what a release may change: ``pipeline``, features and model together; or ``model``, a new model on the
+    feature program of the version in production, whose vocabularies it keeps.
     """
 
     shadow_s: float = 5.0
@@ -139,6 +141,7 @@ class Rollout(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     windows: tuple[Window, ...] = ()
     freezes: tuple[Freeze, ...] = ()
     goal: Literal["none", "not_worse", "better"] = "none"
+    level: Literal["pipeline", "model"] = "pipeline"
     guardrails: Guardrails = Guardrails()
 
 

@@ -4,6 +4,9 @@ A source is one JSON file or a folder of them, in the Open Source Vulnerability 
 (https://ossf.github.io/osv-schema/), as the public databases offer for download: one record a file, or a list.  A
 shorter form is read too: ``{"id": "X-1", "package": "name", "introduced": "1.0", "fixed": "1.4.2"}``, with
 ``versions`` for single affected versions.  Without ``fixed`` every later version is affected.
+
+A withdrawn record says nothing.  Records that name each other as aliases are one vulnerability, said once under all its
+names, with the release that mends it.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+
+from bluegold.delivery.release_order import order
 
 __all__ = ["SOURCE", "Advisories", "Advisory"]
 
@@ -29,6 +34,7 @@ class Advisory(msgspec.Struct, frozen=True, kw_only=True):
     fixed: str = ""
     last_affected: str = ""
     versions: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
     def affects(self, version: str) -> bool:
         """Whether a version has it.
@@ -38,15 +44,16 @@ class Advisory(msgspec.Struct, frozen=True, kw_only=True):
             >>> leak.affects("1.9"), leak.affects("1.10"), leak.affects("0.9"), leak.affects("1.10rc1")
             (True, False, False, True)
         """
-        if version in self.versions:
+        place = order(version)
+        if any(place == order(one) for one in self.versions):
             return True
         if self.versions and not self.fixed and not self.last_affected:
             return False
-        if _order(version) < _order(self.introduced):
+        if place < order(self.introduced):
             return False
         if self.last_affected:
-            return _order(version) <= _order(self.last_affected)
-        return not self.fixed or _order(version) < _order(self.fixed)
+            return place <= order(self.last_affected)
+        return not self.fixed or place < order(self.fixed)
 
 
 class _Package(msgspec.Struct):
@@ -60,17 +67,18 @@ class _Range(msgspec.Struct):
 
 
 class _Affected(msgspec.Struct):
-    package: _Package
-    ranges: list[_Range] = []
-    versions: tuple[str, ...] = ()
+    package: _Package | None = None
+    ranges: list[_Range] | None = None
+    versions: tuple[str, ...] | None = None
 
 
 class _Record(msgspec.Struct):
     """One record, in either form."""
 
     id: str
-    affected: list[_Affected] = []
-    withdrawn: str = ""
+    affected: list[_Affected] | None = None
+    aliases: tuple[str, ...] | None = None
+    withdrawn: str | None = None
     package: str = ""
     introduced: str = "0"
     fixed: str = ""
@@ -109,27 +117,51 @@ class Advisories:
         return cls(tuple(known)) if known else f"'{path}' knows no advisory at all"
 
     def audit(self, environment: str) -> tuple[int, list[str]]:
-        """Number of packages looked at, and what was found as ``name==version: id``.
+        """Number of packages looked at, and what was found: ``name==version: ids (way out)``.
 
         Example:
             >>> Advisories((Advisory(id="X-1", package="Some_Pkg", fixed="2"),)).audit("some-pkg==1.0\\nother==3")
-            (2, ['some-pkg==1.0: X-1'])
+            (2, ['some-pkg==1.0: X-1 (mended in 2)'])
         """
         packages, hits = 0, []
         for line in environment.splitlines():
-            name, separator, version = line.strip().partition("==")
-            if not separator or name.startswith("#"):
+            requirement = re.split(r"[;#\s]", line.strip(), maxsplit=1)[0]
+            name, separator, version = requirement.partition("==")
+            if not separator:
                 continue
             packages += 1
-            ids = dict.fromkeys(one.id for one in self._by_package.get(_name(name), ()) if one.affects(version))
-            hits += [f"{line.strip()}: {one}" for one in ids]
+            known = self._by_package.get(_name(name.partition("[")[0]), [])
+            found = [one for one in known if one.affects(version)]
+            hits += [f"{requirement}: {', '.join(names)} ({_way_out(group, version)})" for names, group in _once(found)]
         return packages, hits
+
+
+def _once(found: list[Advisory]) -> list[tuple[list[str], list[Advisory]]]:
+    """Advisories by vulnerability: those that share a name, directly or through others, are one."""
+    groups: list[tuple[dict[str, None], list[Advisory]]] = []
+    for one in found:
+        names, members = dict.fromkeys((one.id, *one.aliases)), [one]
+        apart = []
+        for group in groups:
+            if group[0].keys() & names.keys():
+                names, members = group[0] | names, group[1] + members
+            else:
+                apart.append(group)
+        groups = [*apart, (names, members)]
+    return [(list(names), members) for names, members in groups]
+
+
+def _way_out(found: list[Advisory], version: str) -> str:
+    """The release in which all of them are mended, as far as they say."""
+    mended = [one.fixed for one in found if one.fixed and order(one.fixed) > order(version)]
+    return f"mended in {max(mended, key=order)}" if mended else "no release is said to mend it: leave the package out"
 
 
 def _advisories(record: _Record) -> Iterator[Advisory]:
     """The advisories of one record: one for each span of versions, and one for the versions it lists."""
     if record.withdrawn:
         return
+    aliases = record.aliases or ()
     if record.package:
         yield Advisory(
             id=record.id,
@@ -137,24 +169,32 @@ def _advisories(record: _Record) -> Iterator[Advisory]:
             introduced=record.introduced,
             fixed=record.fixed,
             versions=record.versions,
+            aliases=aliases,
         )
-    for one in record.affected:
-        if one.package.ecosystem.partition(":")[0].casefold() not in {"", "pypi"}:
+    for one in record.affected or ():
+        if one.package is None or one.package.ecosystem.partition(":")[0].casefold() not in {"", "pypi"}:
             continue
         if one.versions:
-            yield Advisory(id=record.id, package=one.package.name, versions=one.versions)
-        for span in one.ranges:
+            yield Advisory(id=record.id, package=one.package.name, versions=one.versions, aliases=aliases)
+        for span in one.ranges or ():
             if span.type != "GIT":
-                yield from _spans(record.id, one.package.name, span.events)
+                for found in _spans(record.id, one.package.name, span.events):
+                    yield msgspec.structs.replace(found, aliases=aliases)
 
 
 def _spans(identifier: str, package: str, events: list[dict[str, str]]) -> Iterator[Advisory]:
+    """The stretches of versions between their events, which a record may list in any order."""
+    kinds = ("introduced", "last_affected", "fixed")
+    known = [
+        (order(event[kind]), kinds.index(kind), event[kind]) for event in events for kind in kinds if kind in event
+    ]
     introduced = ""
-    for event in events:
-        if "introduced" in event:
-            introduced = event["introduced"]
-        elif introduced and ("fixed" in event or "last_affected" in event):
-            fixed, last = event.get("fixed", ""), event.get("last_affected", "")
+    for _, kind, version in sorted(known):
+        if kinds[kind] == "introduced":
+            introduced = introduced or version
+        elif introduced:
+            last = version if kinds[kind] == "last_affected" else ""
+            fixed = version if kinds[kind] == "fixed" else ""
             yield Advisory(id=identifier, package=package, introduced=introduced, fixed=fixed, last_affected=last)
             introduced = ""
     if introduced:
@@ -163,14 +203,3 @@ def _spans(identifier: str, package: str, events: list[dict[str, str]]) -> Itera
 
 def _name(package: str) -> str:
     return re.sub(r"[-_.]+", "-", package).casefold()
-
-
-def _order(version: str) -> tuple[tuple[int, ...], int]:
-    """A version's place in the order: its numbers, and a pre-release before the release itself."""
-    plain = version.partition("+")[0].casefold().lstrip("v")
-    release = re.match(r"[\d.]*", plain)
-    numbers = [int(part) for part in re.findall(r"\d+", release.group() if release else "")]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    early = re.search(r"(a|b|c|rc|alpha|beta|pre|dev)[.\d]*$", plain)
-    return tuple(numbers), -1 if early else 0

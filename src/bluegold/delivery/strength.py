@@ -14,8 +14,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bluegold.development.families import lightgbm
-from bluegold.development.families.family import Training
 from bluegold.development.measures.binary import area_under_curve
 from bluegold.development.tasks import TaskKind, task_of
 from bluegold.registry.rule import DecisionRule
@@ -28,7 +26,7 @@ Matrix = npt.NDArray[np.float64]
 CHANCE = {"binary": 0.5, "multiclass": 0.5, "regression": 0.0}
 _BINS = 64
 _ROWS = 5_000
-_PARAMS = {**lightgbm.DEFAULTS, "num_iterations": 60, "num_leaves": 15, "min_data_in_leaf": 10}
+_PARAMS = {"num_iterations": 60, "num_leaves": 15, "min_data_in_leaf": 10}
 
 
 def alone(column: Matrix, kind: str, labels: npt.NDArray[np.generic], rule: DecisionRule) -> float:
@@ -72,6 +70,9 @@ def learned(matrix: Matrix, kinds: tuple[str, ...], labels: npt.NDArray[np.gener
         labels: (n,) as the task encodes them.
         rule: of the version.
     """
+    from bluegold.development.families import lightgbm  # half of a controller's start, and resuming ones never train
+    from bluegold.development.families.family import Training
+
     task = task_of(rule)
     if matrix.shape[1] == 0:
         return CHANCE[task.name]
@@ -83,7 +84,7 @@ def learned(matrix: Matrix, kinds: tuple[str, ...], labels: npt.NDArray[np.gener
     for fold in (0, 1):
         mine, other = halves != fold, halves == fold
         training = Training(matrix[mine], labels[mine], kinds, rule=rule)
-        told = np.asarray(lightgbm.fit(training, _PARAMS, 0).predictor.scores(matrix[other]))
+        told = np.asarray(lightgbm.fit(training, {**lightgbm.DEFAULTS, **_PARAMS}, 0).predictor.scores(matrix[other]))
         if scores is None:
             scores = np.zeros((len(matrix), *told.shape[1:]))
         scores[other] = told

@@ -99,7 +99,8 @@ def assess(root: Path, findings: tuple[Finding, ...]) -> Assessment:
     """
     sources = read_sources(root)
     seen = _Seen(findings=findings, as_is=understand(root, findings, sources), sources=sources)
-    rows = tuple(_row(row, seen) for row in _rows() if not row.needs or seen.as_is.does(*row.needs))
+    judged = ((row.needs, _row(row, seen)) for row in _rows())
+    rows = tuple(one for needs, one in judged if not needs or one.status != "missing" or seen.as_is.does(*needs))
     sections: dict[str, tuple[float, int]] = {}
     for row in rows:
         points, total = sections.get(row.section, (0.0, 0))

@@ -14,6 +14,7 @@ from bluegold.development.stage import StageContext
 from bluegold.development.tables import FEATURE
 from bluegold.features.parity import ParityReport, parity
 from bluegold.features.program import FeatureProgram, fit_program
+from bluegold.features.same import changes
 
 __all__ = ["CONTRACT", "PARITY_ROWS", "READS", "run"]
 
@@ -50,6 +51,7 @@ READS: tuple[str, ...] = (
     "entity",
     "features",
     "histories",
+    "kept_program",
     "lookups",
     "vectors",
     "split",
@@ -72,7 +74,7 @@ def run(ctx: StageContext) -> dict[str, Any]:
     labelled = valid["y"].is_not_null()
     clean = valid.select(system.contract.names)
     fitted = fit_program(system, clean.filter(parts.is_in(["train", "validate"])), tables)
-    program = FeatureProgram.from_json(fitted.to_json())  # as it will be read back, so that there is one digest
+    program = _kept(ctx, FeatureProgram.from_json(fitted.to_json()))  # as it will be read back: there is one digest
     ctx.note(f"{len(program.names)} features over {clean.height} rows")
     matrix = program.matrix(program.features(clean, tables))
     keep = [valid["y"], valid["_row"], *([valid[system.time].alias("_time")] if system.time else [])]
@@ -91,6 +93,19 @@ def run(ctx: StageContext) -> dict[str, Any]:
         "holdout": found["holdout"],
         "parity": report,
     }
+
+
+def _kept(ctx: StageContext, fitted: FeatureProgram) -> FeatureProgram:
+    """The program of the version in production, where a release may change the model only and nothing else changed."""
+    if not ctx.system.kept_program:
+        return fitted
+    kept = FeatureProgram.from_json(ctx.system.kept_program.encode())
+    different = changes(kept, fitted)
+    if different:
+        ctx.note(f"the definition changed, which a model-level release may not: {', '.join(different[:3])}")
+        return fitted
+    ctx.note("kept the feature program of the version in production, with its vocabularies")
+    return kept
 
 
 def _enough(name: str, table: pl.DataFrame, parts: pl.Series) -> None:

@@ -22,6 +22,7 @@ PARTS = (
     "features",
     "folds",
     "histories",
+    "kept_program",
     "lookups",
     "models",
     "name",

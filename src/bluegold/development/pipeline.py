@@ -105,7 +105,7 @@ def develop(system: System, workspace: Workspace, registry: Registry, **options:
         RegistryError: the registry refuses the version.
     """
     data = masked(system.contract, options.get("data") or system.load(), workspace.keys)
-    found = _run(system, data, workspace, registry, options)
+    found = _run(_at_level(system, registry), data, workspace, registry, options)
     version = registry.versions.get(found["integration"]["ref"])
     program = FeatureProgram.from_json(registry.versions.artefact(version.ref, "program.json"))
     where, until = system.plan.stores.online, options.get("history_until")
@@ -136,7 +136,15 @@ def develop_through(
         develop(system, workspace, registry, **options)
         return
     data = masked(system.contract, options.get("data") or system.load(), workspace.keys)
-    _run(system, data, workspace, registry, options, STAGES[: names.index(stage) + 1])
+    _run(_at_level(system, registry), data, workspace, registry, options, STAGES[: names.index(stage) + 1])
+
+
+def _at_level(system: System, registry: Registry) -> System:
+    """The system with production's feature program, where its plan lets a release change the model only."""
+    change = registry.lifecycle.production(system.name) if system.plan.rollout.level == "model" else None
+    if change is None:
+        return system
+    return system.with_program(registry.versions.artefact(change.ref, "program.json").decode())
 
 
 def _run(

@@ -15,7 +15,7 @@ import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path, PurePosixPath
 
 import lmdb
@@ -25,10 +25,12 @@ from bluegold.core.errors import BluegoldError, IntegrityError, UsageError, Work
 from bluegold.core.nouns import now
 from bluegold.core.settings import settings
 from bluegold.core.workspace import Workspace
+from bluegold.export.registry_copy import load_registry, save_registry, unload_registry
 from bluegold.production.results.anchors import check_anchors
 from bluegold.production.results.decision_reader import DecisionReader
 from bluegold.registry.registry import Registry
 from bluegold.security.signing import Signer, Verifier
+from bluegold.stores.urls import connect
 from bluegold.telemetry.chain import canonical
 
 __all__ = ["Kept", "backup", "restore"]
@@ -70,14 +72,14 @@ def backup(workspace: Workspace, path: Path) -> Kept:
         path: the file; one that exists is replaced.
 
     Raises:
-        UsageError: the registry is kept outside the workspace.
+        UsageError: the artefacts are kept outside the workspace.
         IntegrityError: what was written does not verify: the workspace itself is damaged.
         WorkspaceError: the file cannot be written.
     """
-    if settings().relational_url or settings().object_url:
+    if settings().object_url:
         raise UsageError(
-            "this workspace keeps its registry or artefacts elsewhere",
-            why="BLUEGOLD_RELATIONAL_URL or BLUEGOLD_OBJECT_URL is set",
+            "this workspace keeps its artefacts elsewhere",
+            why="BLUEGOLD_OBJECT_URL is set",
             way_out="back that store up with its own tools, and this folder with it",
         )
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
@@ -102,6 +104,8 @@ def backup(workspace: Workspace, path: Path) -> Kept:
 def restore(path: Path, target: Path, key: str = "", check: Callable[[Workspace], object] | None = None) -> Kept:
     """Make a workspace from a backup, after everything in it verified.
 
+    The registry goes into the database of ``BLUEGOLD_RELATIONAL_URL``, which must be empty, or into the workspace.
+
     Args:
         path: the file.
         target: the new workspace; it must not exist, or be empty.
@@ -109,7 +113,7 @@ def restore(path: Path, target: Path, key: str = "", check: Callable[[Workspace]
         check: looks at the verified workspace before it is there; what it raises leaves nothing behind.
 
     Raises:
-        UsageError: the target is not empty.
+        UsageError: the target, or the database, is not empty.
         IntegrityError: the file is cut, damaged, forged, or wants to write elsewhere; nothing is left behind.
         WorkspaceError: the target cannot be written.
     """
@@ -122,9 +126,10 @@ def restore(path: Path, target: Path, key: str = "", check: Callable[[Workspace]
         kept = _restored(path, scratch, Verifier.decode(key) if key else None)
         if check is not None:
             check(Workspace.open(scratch))
-        if target.exists():
-            target.rmdir()
-        scratch.rename(target)
+        with _registry_elsewhere(Workspace.open(scratch)):
+            if target.exists():
+                target.rmdir()
+            scratch.rename(target)
     except OSError as error:
         raise WorkspaceError(
             f"'{target}' cannot be made from '{path}'", why=error.strerror or str(error), way_out="check both places"
@@ -132,6 +137,27 @@ def restore(path: Path, target: Path, key: str = "", check: Callable[[Workspace]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return kept
+
+
+@contextmanager
+def _registry_elsewhere(space: Workspace) -> Iterator[None]:
+    """Move a restored registry where the settings want it, hold it against its chain there, or take it back."""
+    url = settings().relational_url
+    if not url:
+        yield
+        return
+    with closing(connect(url, "relational", space)) as store:
+        load_registry(space.database, store)
+        try:
+            with Registry.open(space, actor="automatic:restore") as registry:
+                report = registry.audit.verify()
+            if not report.ok:
+                raise IntegrityError("the restored registry does not verify", why=f"{report.first_bad} {report.why}")
+            space.database.unlink()
+            yield
+        except BaseException:
+            unload_registry(store)
+            raise
 
 
 def _write(workspace: Workspace, tar: tarfile.TarFile, beside: Path) -> None:
@@ -158,9 +184,13 @@ def _contents(workspace: Workspace, beside: Path) -> Iterator[tuple[str, Path]]:
     """Every file to be kept with its name, in the order that keeps them consistent."""
     yield from _below(workspace.keys, workspace.root)
     copy = beside / "bluegold.db"
-    with closing(sqlite3.connect(workspace.database)) as source, closing(sqlite3.connect(copy)) as target:
-        source.backup(target, pages=2048)
-        target.execute("PRAGMA journal_mode = DELETE")
+    if url := settings().relational_url:
+        with closing(connect(url, "relational", workspace)) as store:
+            save_registry(store, copy)
+    else:
+        with closing(sqlite3.connect(workspace.database)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target, pages=2048)
+            target.execute("PRAGMA journal_mode = DELETE")
     yield "bluegold.db", copy
     yield from _below(workspace.objects, workspace.root)
     yield from _below(workspace.decisions, workspace.root)
@@ -215,7 +245,7 @@ def _restored(path: Path, target: Path, trusted: Verifier | None) -> Kept:
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise IntegrityError(f"'{path}' is cut or damaged", why=str(error), way_out="use another backup") from error
     space = Workspace.create(target)
-    with Registry.open(Workspace.open(target), actor="automatic:restore") as registry:
+    with Registry.open(Workspace.open(target), actor="automatic:restore", relational="sqlite") as registry:
         chain = registry.audit.verify()
         log = DecisionReader(space.decisions).verify()
         tails = check_anchors(registry, space.decisions)

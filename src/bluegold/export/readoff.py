@@ -9,7 +9,7 @@ import json
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ MAX_LEVELS = 12  # categories that are listed one by one
 MOST_CLASSES = 50
 FEW_NUMBERS = 20  # different whole numbers that still look like the names of classes
 HOLES = ("NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?", "-", ".")  # how files write what is not there
+LABEL = "y"  # development calls the label so: no column of a contract may have this name
 YES = ("yes", "y", "true", "t", "positive", "pos", "1")
 
 
@@ -112,15 +113,15 @@ def _holes(rows: pl.DataFrame) -> dict[str, str]:
 
 def columns_of(rows: pl.DataFrame, target: str) -> list[Column]:
     """What becomes of every column but the target, in order."""
-    names = _names(rows.columns)
+    names = _names([name for name in rows.columns if name != target], {target, LABEL})
     return [_column(rows[source], names[source]) for source in rows.columns if source != target]
 
 
-def _names(columns: Iterable[str]) -> dict[str, str]:
-    """A Python name for every column; one that is a name already stays as it is."""
+def _names(columns: Iterable[str], reserved: Set[str]) -> dict[str, str]:
+    """A Python name for every column; one that is a name already, and is not reserved, stays as it is."""
     columns = list(columns)
-    found = {name: name for name in columns if _usable(name)}
-    taken = set(found.values())
+    found = {name: name for name in columns if _usable(name) and name not in reserved}
+    taken = reserved | found.keys()
     for column in columns:
         if column in found:
             continue
@@ -152,7 +153,7 @@ def _column(values: pl.Series, name: str) -> Column:
         return _moment(values, name, missing)
     if dtype.is_numeric():
         return _number(values, name, missing)
-    if dtype in {pl.String, pl.Categorical, pl.Enum}:
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
         cast = "" if dtype == pl.String else "pl.String"
         return _words(values.cast(pl.String), name, missing)._replace(cast=cast)
     return Column(values.name, name, "", f"a {dtype} has no place in a contract")
@@ -219,7 +220,7 @@ def target_of(values: pl.Series) -> Target:
     """
     column = f"pl.col({json.dumps(values.name, ensure_ascii=False)})"
     known = values.drop_nulls()
-    if known.dtype in {pl.Categorical, pl.Enum}:
+    if isinstance(known.dtype, pl.Categorical | pl.Enum):
         known, column = known.cast(pl.String), f"{column}.cast(pl.String)"
     levels = known.unique().sort().to_list()
     if len(levels) < 2:

@@ -11,6 +11,7 @@ from bluegold.core.workspace import Workspace
 from bluegold.development.pipeline import develop_through
 from bluegold.features.loader import load_system
 from bluegold.registry import Registry
+from bluegold.security.proof import presented_key
 
 __all__ = ["main"]
 
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         space = Workspace.create(given.workspace)
         with Registry.open(space) as registry:
+            registry.act_as(key=presented_key() if registry.access.proven else "")
             develop_through(given.stage, load_system(given.system), space, registry, folder=given.system)
     except BluegoldError as error:
         sys.stderr.write(f"bluegold: {error}\n")

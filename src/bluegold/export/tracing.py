@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from bluegold.core.errors import UsageError
-from bluegold.core.nouns import Approval, GateReport, ModelVersion, Noun, Stage, StageChange
+from bluegold.core.nouns import Approval, AuditEvent, GateReport, ModelVersion, Noun, Stage, StageChange
 from bluegold.core.workspace import Workspace
 from bluegold.export.source_rows import SourceRow, StoredRows, read_row
 from bluegold.production.results.tally import Answered, tally
@@ -42,6 +42,7 @@ class Came(Noun, frozen=True, kw_only=True):
         changes: how its stage changed.
         releases: how its releases ended.
         answered: its decisions.
+        scored: the files it scored, newest first, as the audit chain has them.
     """
 
     ref: str
@@ -52,6 +53,7 @@ class Came(Noun, frozen=True, kw_only=True):
     changes: tuple[StageChange, ...]
     releases: tuple[Release, ...]
     answered: Answered
+    scored: tuple[AuditEvent, ...]
 
 
 class RowTrace(Noun, frozen=True, kw_only=True):
@@ -237,7 +239,7 @@ def _followed(
         how=how,
         total=len(numbers),
         rows=rows,
-        versions=tuple(_came(registry, *found, answered[ref]) for ref, found in used.items()),
+        versions=tuple(_came(registry, *found, answered[ref], limit) for ref, found in used.items()),
         unlooked=max(0, len(refs) - _VERSIONS),
         unread=unread,
     )
@@ -248,7 +250,7 @@ def _age(ref: str) -> tuple[int, str]:
     return int(version[1:]), model
 
 
-def _came(registry: Registry, version: ModelVersion, uses: dict[int, str], answered: Answered) -> Came:
+def _came(registry: Registry, version: ModelVersion, uses: dict[int, str], answered: Answered, limit: int) -> Came:
     history = registry.lifecycle.history(version.model)
     return Came(
         ref=version.ref,
@@ -259,4 +261,5 @@ def _came(registry: Registry, version: ModelVersion, uses: dict[int, str], answe
         changes=tuple(change for change in history if change.ref == version.ref),
         releases=tuple(one for one in registry.releases.list(version.model) if one.ref == version.ref),
         answered=answered,
+        scored=registry.audit.newest(version.ref, "score", limit),
     )

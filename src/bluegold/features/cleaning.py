@@ -161,7 +161,7 @@ def _typed(field: FieldSpec, frame: pl.DataFrame) -> pl.Series:
     if source == pl.Null:
         return column.cast(POLARS_TYPES["integer" if field.integer else kind])
     if kind in {"category", "text"} and (
-        source == pl.String or source.is_integer() or source in {pl.Categorical, pl.Enum}
+        source == pl.String or source.is_integer() or isinstance(source, pl.Categorical | pl.Enum)
     ):
         return column.cast(pl.String)
     if kind == "number" and (source.is_numeric() or source == pl.String):

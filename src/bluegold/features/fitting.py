@@ -127,9 +127,9 @@ def _lookup(item: Lookup, tables: Mapping[str, pl.DataFrame], contract: Mapping[
             columns.append(ColumnSpec(name=name, dtype="bool"))
         elif dtype.is_integer():
             columns.append(ColumnSpec(name=name, dtype="i64"))
-        elif dtype.is_float():
+        elif dtype.is_float() or dtype.is_decimal():
             columns.append(ColumnSpec(name=name, dtype="f64"))
-        elif dtype in {pl.String, pl.Categorical, pl.Enum}:
+        elif isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
             columns.append(ColumnSpec(name=name, dtype="str"))
         else:
             raise DefinitionError(

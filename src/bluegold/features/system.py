@@ -134,6 +134,7 @@ class System:
         self.models: tuple[ModelChoice, ...] = ()
         self.names: tuple[str, ...] = ()
         self.plan = Plan(system=name)
+        self.kept_program = ""
         self.source_text: dict[str, str] = {}
         self._source: Callable[[], Data] | None = None
         self._check_head()
@@ -243,6 +244,12 @@ class System:
         """A copy of this system that divides its rows differently."""
         other = copy.copy(self)
         other.split = split
+        return other
+
+    def with_program(self, program: str) -> System:
+        """A copy of this system that keeps a feature program (its JSON) where it is defined as this system is."""
+        other = copy.copy(self)
+        other.kept_program = program
         return other
 
     def with_source(self, function: Callable[[], Data]) -> System:

@@ -39,7 +39,7 @@ def labels_of(found: pl.Series, task: str, name: str) -> pl.Series:
         return found
     if (text and task in {"", "multiclass"}) or (whole and task == "multiclass"):
         return found.cast(pl.String)
-    if (dtype.is_float() and task in {"", "regression"}) or (whole and task == "regression"):
+    if ((dtype.is_float() or dtype.is_decimal()) and task in {"", "regression"}) or (whole and task == "regression"):
         numbers = found.cast(pl.Float64)
         return numbers.to_frame().select(pl.when(pl.first().is_finite()).then(pl.first()).alias(found.name)).to_series()
     wanted = {"binary": "a yes or no", "multiclass": "a text or a whole number", "regression": "a number"}

@@ -95,6 +95,11 @@ class App:
         """Whether connections are to end after the answer that is due on them."""
         return self._desk.leaving
 
+    @property
+    def behind_edge(self) -> bool:
+        """Whether an edge stands before this worker."""
+        return self._desk.behind_edge
+
     def headers(self, reply: Reply) -> tuple[tuple[str, str], ...]:
         """The headers of an answer; the server adds what concerns the connection."""
         if reply.content_type == JSON and not reply.headers:

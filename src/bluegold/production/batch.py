@@ -58,15 +58,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
     """What a batch run did.
 
-    ``reasons`` counts why rows were refused, ``flags`` what was noted on answered ones, ``resumed`` the rows that an
-    earlier run had finished.
+    ``positive`` counts the decisions that say yes (None for classes and numbers), ``reasons`` why rows were refused,
+    ``flags`` what was noted on answered ones, ``resumed`` the rows that an earlier run had finished.
     """
 
     version: str
     rows: int
     scored: int
     quarantined: int
-    positive: int
+    positive: int | None
     output: str
     quarantine: str
     reasons: dict[str, int]
@@ -156,7 +156,7 @@ def _told(progress: Progress, lane: Lane, output: Path, quarantine: Path, resume
         rows=progress.rows,
         scored=progress.scored,
         quarantined=progress.rows - progress.scored,
-        positive=progress.positive,
+        positive=progress.positive if lane.bundle.decision.task == "binary" else None,
         output=str(output),
         quarantine=str(quarantine) if progress.scored < progress.rows else "",
         reasons=progress.reasons,

@@ -50,6 +50,7 @@ class Desk:
         self.slot = slot
         self.token = token
         self.current: Lanes | None = None
+        self.blocked = False
         self.leaving = False
         self.behind_edge = False
         self.gate: Gatekeeper | None = None
@@ -61,9 +62,16 @@ class Desk:
         """What answers now.
 
         Raises:
-            Problem: 503 while no version is in production.
+            Problem: 503 while no version is in production, or none that can be loaded.
         """
         if self.current is None:
+            if self.blocked:
+                raise Problem(
+                    503,
+                    f"the version of '{self.model}' that is in production cannot be loaded",
+                    way_out="the server's log says why; 'bluegold rollback' takes the version before it",
+                    headers=(("retry-after", "5"),),
+                )
             raise Problem(
                 503,
                 f"no version of '{self.model}' is in production yet",

@@ -19,9 +19,10 @@ _LOG = Log("production")
 
 
 class Place(Protocol):
-    """Where lanes are put in place, and the slot that shows it."""
+    """Where lanes are put in place, and the slot that shows it; ``blocked`` while nothing could be loaded."""
 
     current: Lanes | None
+    blocked: bool
     slot: Slot
 
 
@@ -43,6 +44,7 @@ class Waiting:
 
     def __init__(self, slot: Slot) -> None:
         self.current: Lanes | None = None
+        self.blocked = False
         self.slot = slot
 
 
@@ -89,7 +91,7 @@ class Follower(threading.Thread):
 
     def move(self, desk: Place) -> None:
         """Go on at another place, with what answers now."""
-        desk.current = self._desk.current
+        desk.current, desk.blocked = self._desk.current, self._desk.blocked
         if desk.current is not None:
             desk.slot[Cell.REVISION] = desk.current.split.revision
         self._desk = desk  # a look that runs meanwhile puts its lanes there, or they are missed and loaded next time
@@ -99,6 +101,7 @@ class Follower(threading.Thread):
         try:
             split = self._split()
             if split is None:
+                self._desk.blocked = False
                 self._settle(State.READY)
                 return
             current = self._desk.current
@@ -119,6 +122,7 @@ class Follower(threading.Thread):
                 _LOG.error("the last good configuration goes on", because=str(error))
             if self._desk.current is None:
                 self._fall_back()
+                self._desk.blocked = self._desk.current is None
             self._trouble = str(error)
             self._mode.enter("degraded")
             self._settle(State.DEGRADED)

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
-import numpy as np
 
 from bluegold.core.errors import BluegoldError
 from bluegold.core.nouns import Color, TrafficSplit
 from bluegold.features.online import OnlineStore
 from bluegold.features.row import OnlineReader, RowProgram
-from bluegold.production.chain_guard import ChainGuard
 from bluegold.production.veil import Veil
 from bluegold.registry.bundle import Bundle
 from bluegold.registry.predictors.protocol import Score
 from bluegold.registry.rule import Value
+
+if TYPE_CHECKING:
+    from bluegold.production.chain_guard import ChainGuard
 
 __all__ = ["Lane", "Lanes", "Online", "Sample", "Scored"]
 
@@ -120,6 +121,8 @@ class Lane(msgspec.Struct, frozen=True):
         predictor = self.bundle.predictor
         if not predictor.shares:  # a call costs no more than the row in it
             return [predictor.score_row(vector) for vector in vectors]
+        import numpy as np
+
         said = predictor.scores(np.array(vectors, dtype=np.float64)).tolist()
         return [tuple(scores) if isinstance(scores, list) else scores for scores in said]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bluegold.core.errors import WorkspaceError
 from bluegold.core.nouns import TrafficSplit
@@ -11,7 +12,6 @@ from bluegold.core.workspace import Workspace
 from bluegold.features.online import OnlineStore
 from bluegold.features.program import FeatureProgram
 from bluegold.features.row import RowProgram
-from bluegold.production.chain_guard import ChainGuard
 from bluegold.production.execution import FAULTS
 from bluegold.production.kept import Kept, Recorded
 from bluegold.production.lanes import Lane, Lanes
@@ -23,6 +23,9 @@ from bluegold.registry.bundle import Bundle, Versioned, load_bundle
 from bluegold.stores import connect
 from bluegold.stores.protocols import KeyValueStore
 from bluegold.telemetry.log import Log
+
+if TYPE_CHECKING:
+    from bluegold.production.chain_guard import ChainGuard
 
 __all__ = ["Loader"]
 
@@ -140,6 +143,8 @@ class Loader:
 
 def _guard(bundle: Bundle, program: FeatureProgram) -> ChainGuard:
     """The guard of a version: what is near, its known records say; histories are not the caller's to write."""
+    from bluegold.production.chain_guard import ChainGuard
+
     past = {item.name for item in program.histories}
     columns = [place for place, name in enumerate(program.names) if name not in past]
     return ChainGuard([one.matrix_row() for one in bundle.canaries], columns)

@@ -23,6 +23,14 @@ CHUNK_BYTES = 12 * 1024 * 1024
 LONGEST_LINE = 256 * 1024 * 1024
 TAIL = 64 * 1024
 _MARK = "\ufeff".encode()
+_OTHERS = (
+    (b"\xff\xfe", "UTF-16", "save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16", "save it as UTF-8"),
+    (b"\x1f\x8b", "gzip", "decompress it"),
+    (b"\x28\xb5\x2f\xfd", "zstd", "decompress it"),
+    (b"PK\x03\x04", "a ZIP archive or a spreadsheet", "save it as CSV"),
+    (b"PAR1", "Parquet", "name it .parquet"),
+)
 
 
 class Piece(NamedTuple):
@@ -96,6 +104,9 @@ def _csv(source: Path, start: int, numbers: Iterable[str]) -> Iterator[Piece]:
 
 def _header(file: BinaryIO, source: Path) -> list[str]:
     line = file.readline(LONGEST_LINE).removeprefix(_MARK)
+    for beginning, kind, way_out in _OTHERS:
+        if line.startswith(beginning):
+            raise DataError(f"'{source}' is no UTF-8 text", why=f"it begins as {kind}", way_out=way_out)
     names = next(csv.reader([line.decode("utf-8", "replace")]), [])
     if not names or len(set(names)) != len(names):
         raise DataError(

@@ -18,7 +18,7 @@ import msgspec
 
 from bluegold.core.errors import ServingError
 
-__all__ = ["INSIDE", "ServerTls", "Tls", "holder_of", "inside", "inside_connection"]
+__all__ = ["INSIDE", "ServerTls", "Tls", "holder_of", "inside", "inside_connection", "inside_context"]
 
 INSIDE = "automatic:inside"
 """The name in the certificate of the installation's own processes."""
@@ -53,17 +53,23 @@ class ServerTls:
         self._files = files
         self._stamp = self._stamped()
         self.context = _context(files)
+        self._inside = b""
         if files.client_ca is not None:
             self.context.verify_mode = ssl.CERT_REQUIRED
             try:
                 self.context.load_verify_locations(files.client_ca)
-                self.context.load_verify_locations(inside(keys))
+                self.context.load_verify_locations(own := inside(keys))
+                self._inside = ssl.PEM_cert_to_DER_cert(own.read_text().partition("-----BEGIN PRIVATE")[0])
             except (OSError, ssl.SSLError) as error:
                 raise ServingError(
                     f"'{files.client_ca}' cannot vouch for clients",
                     why=str(error),
                     way_out="name a file of CA certificates in PEM with --client-ca",
                 ) from error
+
+    def is_inside(self, connection: ssl.SSLObject | None) -> bool:
+        """Whether the other end of a connection is a process of the installation itself, by its very certificate."""
+        return bool(self._inside) and connection is not None and connection.getpeercert(True) == self._inside
 
     def refresh(self) -> bool:
         """Take a changed certificate for the connections to come; whether there was one.
@@ -154,6 +160,11 @@ def inside_connection(host: str, port: int, cert: Path, keys: Path, timeout: flo
     Raises:
         ServingError: a certificate cannot be read.
     """
+    return http.client.HTTPSConnection(host, port, timeout=timeout, context=inside_context(cert, keys))
+
+
+def inside_context(cert: Path, keys: Path) -> ssl.SSLContext:
+    """What one of the installation's own processes connects with; arguments and errors as :func:`inside_connection`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -162,7 +173,7 @@ def inside_connection(host: str, port: int, cert: Path, keys: Path, timeout: flo
         context.load_cert_chain(inside(keys))
     except (OSError, ssl.SSLError) as error:
         raise ServingError("the server's certificate cannot be read", why=str(error)) from error
-    return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+    return context
 
 
 def _self_signed() -> bytes:

@@ -33,7 +33,7 @@ from bluegold.production.messages import Reply, as_json, problem
 from bluegold.production.operations.board import Board, Cell, State
 from bluegold.production.operations.breaker import Breaker, LastKnown
 from bluegold.production.operations.handover import hand_over
-from bluegold.production.operations.health import metrics, rollout, shown
+from bluegold.production.operations.health import rollout, shown
 from bluegold.production.operations.pulse import followed, parent, pulse
 from bluegold.production.operations.standing_by import stand_by
 from bluegold.production.operations.watchdog import watched
@@ -172,10 +172,15 @@ def views(
             return problem(503, f"the registry does not answer: {unread}", headers=(("retry-after", "5"),))
         return as_json(msgspec.structs.replace(found, unread=unread))
 
+    def show_metrics() -> Reply:
+        from bluegold.production.operations.exposition import metrics
+
+        return Reply(200, metrics(board), "text/plain; version=0.0.4; charset=utf-8")
+
     return {
         "/v1/health": show_health,
         "/v1/rollout": show_rollout,
-        "/metrics": lambda: Reply(200, metrics(board), "text/plain; version=0.0.4; charset=utf-8"),
+        "/metrics": show_metrics,
     }
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, func, insert, select, update
 
 from bluegold.core.errors import IntegrityError, RegistryError, UsageError
 from bluegold.core.nouns import AuditEvent, Noun, now
+from bluegold.registry.audit_archive import AuditArchive
 from bluegold.registry.checkpoints import (
     Checkpoint,
     Proof,
@@ -36,6 +38,8 @@ from bluegold.telemetry.chain import GENESIS, canonical, link
 __all__ = ["Audit", "Change"]
 
 _MIGRATION = "automatic:migration"
+#: Whoever checks the chain needs no key: the checkpoint that a check is made under is nobody's act.
+_CHECKING = "automatic:audit"
 
 
 class Change:
@@ -123,13 +127,17 @@ class Audit:
         signer: signs the head.
         head_file: the second copy of the head, beside the key.
         actor: who acts where a call does not say otherwise.
+        archive: where archived rows are; by default no row was archived.
 
     Attributes:
         fence: asked first in every write transaction; raises when this process may not write any more.
         vouch: asked before every change whether whoever is named has proved to be that; raises otherwise.
     """
 
-    def __init__(self, store: RelationalStore, signer: Signer, head_file: Path, actor: str) -> None:
+    def __init__(
+        self, store: RelationalStore, signer: Signer, head_file: Path, actor: str, archive: Path | None = None
+    ) -> None:
+        self.archive = AuditArchive(archive or head_file.with_name("archived"))
         self.store = store
         self.signer = signer
         self.head_file = head_file
@@ -225,7 +233,9 @@ class Audit:
 
     def latest(self, action: str) -> dict[str, AuditEvent]:
         """The newest event of an action about each subject."""
-        newest = select(func.max(audit_table.c.number)).where(audit_table.c.action == action)
+        # a plain parameter would hide the index, which knows some actions only
+        wanted: BindParameter[str] = bindparam("action", action, literal_execute=True)
+        newest = select(func.max(audit_table.c.number)).where(audit_table.c.action == wanted)
         numbers = newest.group_by(audit_table.c.subject)
         rows = self.store.rows(select(audit_table).where(audit_table.c.number.in_(numbers)))
         return {row.subject: _event(row) for row in rows}
@@ -236,7 +246,14 @@ class Audit:
         Raises:
             StoreError: the store cannot be read.
         """
-        return verify_registry(self.store, self.signer.verifier, self.head_file)
+        return verify_registry(self.store, self.signer.verifier, self.head_file, self.archive)
+
+    def newest(self, subject: str, action: str, limit: int = 10) -> tuple[AuditEvent, ...]:
+        """The newest events of one action on one subject, newest first."""
+        query = select(audit_table).where(audit_table.c.subject == subject, audit_table.c.action == action)
+        with self.store.read() as connection:
+            rows = connection.execute(query.order_by(audit_table.c.number.desc()).limit(limit)).all()
+        return tuple(_event(row) for row in rows)
 
     def checkpoint(self, who: str = "") -> Checkpoint:
         """Sign a Merkle root over everything up to now, and record that it was asked for."""
@@ -252,10 +269,12 @@ class Audit:
         """
         found = self.events(number - 1, 1)
         if not found or found[0].number != number:
+            found = tuple(_event(row) for row in islice(self.archive.rows(number), 1))
+        if not found or found[0].number != number:
             raise UsageError(f"there is no audit row {number}", way_out="'bluegold audit log' lists them")
-        checkpoint = self.checkpoint()
+        checkpoint = self.checkpoint(_CHECKING)
         with self.store.read() as connection:
-            return prove_in(connection, found[0], checkpoint)
+            return prove_in(connection, found[0], checkpoint, self.archive.digests)
 
     def continues(self, older: Checkpoint) -> Checkpoint:
         """A checkpoint made now, after it was shown to begin with exactly the rows of an older one.
@@ -263,9 +282,9 @@ class Audit:
         Raises:
             IntegrityError: the chain was cut or rewritten since, or the older checkpoint is not of this installation.
         """
-        newer = self.checkpoint()
+        newer = self.checkpoint(_CHECKING)
         with self.store.read() as connection:
-            continues_in(connection, older, newer, self.signer.verifier)
+            continues_in(connection, older, newer, self.signer.verifier, self.archive.digests)
         return newer
 
     def at_least(self) -> dt.datetime:
@@ -298,7 +317,7 @@ class Audit:
         return head
 
 
-def _event(row: Row[Any]) -> AuditEvent:
+def _event(row: Any) -> AuditEvent:
     return AuditEvent(
         number=row.number,
         who=row.who,

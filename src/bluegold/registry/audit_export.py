@@ -10,6 +10,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from bluegold.core.errors import IntegrityError, WorkspaceError
 from bluegold.registry.audit import Audit
 from bluegold.registry.checkpoints import Checkpoint, checkpoint_message
 from bluegold.registry.head import row_digest
-from bluegold.registry.tables import GOVERNED, audit_table
+from bluegold.registry.tables import GOVERNED
 from bluegold.registry.verification import ChainReport
 from bluegold.security.signing import Verifier
 from bluegold.telemetry.chain import GENESIS, canonical, link
@@ -83,13 +84,11 @@ def export_audit(audit: Audit, path: Path, who: str = "") -> Checkpoint:
 
 
 def _lines(audit: Audit, number: int) -> Iterator[bytes]:
-    rows = audit_table.c
     with audit.store.read() as connection:
         bodies: dict[int, str] = {}
         for kind in GOVERNED.values():
             bodies |= {row.audit: row.body for row in connection.execute(select(kind.table.c.audit, kind.table.c.body))}
-        query = select(audit_table).where(rows.number <= number).order_by(rows.number)
-        for row in connection.execute(query.execution_options(yield_per=1000)):
+        for row in takewhile(lambda row: row.number <= number, audit.archive.with_rest(connection)):
             values = [row.number, row.at, row.who, row.action, row.subject, row.outcome, row.details]
             yield canonical([*values, row.previous, row.digest, bodies.get(row.number, "")])
 

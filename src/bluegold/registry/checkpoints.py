@@ -6,7 +6,7 @@ the chain still begins as it did, and a proof of one row can be checked without 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from sqlalchemy import Connection, insert, select
@@ -37,6 +37,9 @@ BLOCK = 1024
 _rows = audit_table.c
 _table = checkpoints_table
 
+#: gives the digests of the archived rows after one number up to another
+Archived = Callable[[int, int], Sequence[str]]
+
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The signed root over the audit rows 1 to ``number``; ``at`` is in microseconds since 1970."""
@@ -60,14 +63,19 @@ def checkpoint_message(number: int, at: int, root: str) -> bytes:
     return canonical(["audit checkpoint", number, at, root])
 
 
-def tree_in(connection: Connection, end: int) -> Tree:
-    """The tree over the chain, of which only the leaves that are needed are read."""
+def tree_in(connection: Connection, end: int, archived: Archived | None = None) -> Tree:
+    """The tree over the chain, of which only the leaves that are needed are read, archived ones from their files."""
     query = select(_table.c.number, _table.c.block).where(_table.c.block != "", _table.c.number <= end)
     blocks = {number // BLOCK - 1: bytes.fromhex(block) for number, block in connection.execute(query)}
 
     def leaves(start: int, stop: int) -> Sequence[bytes]:
         within = select(_rows.digest).where(_rows.number > start, _rows.number <= stop).order_by(_rows.number)
-        return [leaf(bytes.fromhex(digest)) for digest in connection.execute(within).scalars()]
+        digests: Sequence[str] = connection.execute(within).scalars().all()
+        if archived is not None and len(digests) < stop - start:
+            older = archived(start, stop)
+            rest = within.where(_rows.number > start + len(older))
+            digests = [*older, *connection.execute(rest).scalars()]
+        return [leaf(bytes.fromhex(digest)) for digest in digests]
 
     return Tree(leaves, blocks, BLOCK)
 
@@ -91,9 +99,11 @@ def checkpoints_between(connection: Connection, after: int, upto: int, at: int, 
         checkpoint_in(connection, number, at, signer)
 
 
-def prove_in(connection: Connection, event: AuditEvent, checkpoint: Checkpoint) -> Proof:
+def prove_in(
+    connection: Connection, event: AuditEvent, checkpoint: Checkpoint, archived: Archived | None = None
+) -> Proof:
     """The proof that a row is in the chain of a checkpoint."""
-    path = tree_in(connection, checkpoint.number).inclusion(event.number - 1, checkpoint.number)
+    path = tree_in(connection, checkpoint.number, archived).inclusion(event.number - 1, checkpoint.number)
     return Proof(event=event, path=tuple(step.hex() for step in path), checkpoint=checkpoint)
 
 
@@ -118,7 +128,13 @@ def check_proof(proof: Proof, verifier: Verifier) -> None:
         )
 
 
-def continues_in(connection: Connection, older: Checkpoint, newer: Checkpoint, verifier: Verifier) -> None:
+def continues_in(
+    connection: Connection,
+    older: Checkpoint,
+    newer: Checkpoint,
+    verifier: Verifier,
+    archived: Archived | None = None,
+) -> None:
     """Accept that the chain of ``newer`` begins with exactly the rows of ``older``.
 
     Raises:
@@ -134,7 +150,7 @@ def continues_in(connection: Connection, older: Checkpoint, newer: Checkpoint, v
         )
     if older.number < 1:
         raise UsageError("a checkpoint stands for at least one row")
-    path = tree_in(connection, newer.number).consistency(older.number, newer.number)
+    path = tree_in(connection, newer.number, archived).consistency(older.number, newer.number)
     first, second = bytes.fromhex(older.root), bytes.fromhex(newer.root)
     if not consistent(older.number, first, newer.number, second, path):
         raise IntegrityError(

@@ -52,8 +52,6 @@ TRANSITIONS: tuple[Transition, ...] = (
 _changes = STAGES.table
 _versions = VERSIONS.table
 
-_FOREVER = 2**63 - 1
-
 
 def _production_query() -> Select[tuple[Any]]:
     """The last change into Production up to a moment whose version had not left it by then (built once: it is hot)."""
@@ -75,6 +73,20 @@ def _production_query() -> Select[tuple[Any]]:
 
 
 _PRODUCTION = _production_query()
+
+#: The same without a moment: the version whose stage it is now, which an index holds alone.
+_PRODUCTION_NOW = (
+    select(_changes.c.body)
+    .where(_changes.c.model == bindparam("model"), _changes.c.to_stage == "Production")
+    .where(
+        _changes.c.version
+        == select(_versions.c.version)
+        .where(_versions.c.model == bindparam("model"), _versions.c.stage == "Production")
+        .scalar_subquery()
+    )
+    .order_by(_changes.c.id.desc())
+    .limit(1)
+)
 
 
 def allowed(stage: Stage) -> tuple[Stage, ...]:
@@ -153,8 +165,10 @@ class Lifecycle:
 
     def production(self, model: str, at: dt.datetime | None = None) -> StageChange | None:
         """The change that made some version production now, or at a past moment; None when there was none."""
-        values = {"model": model, "moment": _FOREVER if at is None else micros(at)}
-        found = self._audit.store.rows(_PRODUCTION, values)
+        if at is None:
+            found = self._audit.store.rows(_PRODUCTION_NOW, {"model": model})
+        else:
+            found = self._audit.store.rows(_PRODUCTION, {"model": model, "moment": micros(at)})
         return msgspec.json.decode(found[0].body, type=StageChange) if found else None
 
     def history(

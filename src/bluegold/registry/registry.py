@@ -83,23 +83,25 @@ class Registry:
         self.lineage = GraphRelational(store)
 
     @classmethod
-    def open(cls, workspace: Workspace, actor: str = "", key: str = "") -> Registry:
+    def open(cls, workspace: Workspace, actor: str = "", key: str = "", *, relational: str = "") -> Registry:
         """Open the registry of a workspace; the first time, make it.
 
         Args:
             workspace: an existing workspace folder.
             actor: who acts where a call does not say otherwise; empty means the settings' actor.
             key: proves it, once the workspace has users; empty means the settings' key, asked for at the first change.
+            relational: kind or URL of the database; empty means the settings'.
 
         Raises:
             StoreError: a store cannot be opened.
             IntegrityError: the registry exists but its signing key does not.
         """
         chosen = settings()
-        store = connect(chosen.relational_url or "sqlite", "relational", workspace)
+        store = connect(relational or chosen.relational_url or "sqlite", "relational", workspace)
         objects = connect(chosen.object_url or "files", "object", workspace)
         signer = Signer.open(workspace.keys)
-        audit = Audit(store, signer, workspace.keys / "audit.head", actor or chosen.actor)
+        head, who = workspace.keys / "audit.head", actor or chosen.actor
+        audit = Audit(store, signer, head, who, workspace.root / "audit")
         audit.found()
         identities = Identities.open(workspace)
         proof = Proof(identities, lambda: key or presented_key(), lambda: renew(audit, identities))

@@ -16,6 +16,7 @@ from bluegold.security.identities import Identities, User, make_key
 __all__ = ["Users", "renew"]
 
 _table = USERS.table
+_REVISION = select(func.max(_table.c.id))
 
 
 class Users:
@@ -106,15 +107,14 @@ def renew(audit: Audit, identities: Identities, *, known: bool = False) -> None:
     Raises:
         IntegrityError: the end of the audit chain does not hold.
     """
-    with audit.store.read() as connection:
-        revision = connection.execute(select(func.max(_table.c.id))).scalar() or 0
+    revision = audit.store.rows(_REVISION)[0][0] or 0
     copied = identities.revision
     if copied == revision:
         return
     if not known:
         audit.append("automatic:registry", "replace users file", "users.json", f"was revision {copied}")
     with audit.change("automatic:registry") as change:  # under the write lock: the newest state is written last
-        revision = change.connection.execute(select(func.max(_table.c.id))).scalar() or 0
+        revision = change.connection.execute(_REVISION).scalar() or 0
         identities.write(revision, _current(change.connection), audit.signer)
 
 

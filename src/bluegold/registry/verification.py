@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, select
 
 from bluegold.core.errors import IntegrityError
 from bluegold.core.nouns import ModelVersion, StageChange
+from bluegold.registry.audit_archive import ARCHIVED, AuditArchive, file_digest
 from bluegold.registry.checkpoints import BLOCK, checkpoint_message
 from bluegold.registry.head import Head, chain_body, head_message, read_head, row_digest
 from bluegold.registry.migrations.steps import LAYOUT
@@ -55,13 +56,14 @@ class _Bad(Exception):  # carries the first bad row out of the checks; never lea
         self.why = why
 
 
-def verify_registry(store: RelationalStore, verifier: Verifier, head_file: Path) -> ChainReport:
+def verify_registry(store: RelationalStore, verifier: Verifier, head_file: Path, archive: AuditArchive) -> ChainReport:
     """Check the whole registry.
 
     Args:
         store: the registry's relational store.
         verifier: this installation's public key.
         head_file: the second head, beside the key.
+        archive: the files of the rows that were moved out.
 
     Returns:
         a report; tampering is a result, not an error.
@@ -76,7 +78,9 @@ def verify_registry(store: RelationalStore, verifier: Verifier, head_file: Path)
             head = _head(connection, verifier)
             claims: dict[int, tuple[str, str]] = {}
             points = _Points(connection, verifier)
-            checked, digest, at_copy = _chain(connection, copy.number, claims, points)
+            files = _files(connection, archive)
+            checked, digest, at_copy = _chain(archive.with_rest(connection), copy.number, claims, points)
+            _unchanged(files)
             if checked < head.number:
                 raise _Bad(f"audit row {checked + 1}", f"rows {checked + 1} to {head.number} were removed from the end")
             if checked > head.number:
@@ -96,6 +100,8 @@ def verify_registry(store: RelationalStore, verifier: Verifier, head_file: Path)
             _stages(connection)
             _metrics(connection)
             _layout(connection)
+    except IntegrityError as error:
+        return ChainReport(ok=False, checked=checked, first_bad=error.subject, why=error.why)
     except _Bad as bad:
         return ChainReport(ok=False, checked=checked, first_bad=bad.name, why=bad.why)
     return ChainReport(ok=True, checked=checked)
@@ -159,30 +165,44 @@ class _Points:
             raise _Bad(f"audit_checkpoints row {point.id}", f"it stands for row {number}, which does not exist")
 
 
-def _chain(
-    connection: Connection, mark: int, claims: dict[int, tuple[str, str]], points: _Points
-) -> tuple[int, str, str]:
+def _chain(rows: Iterator[Any], mark: int, claims: dict[int, tuple[str, str]], points: _Points) -> tuple[int, str, str]:
     """Walk the chain; collect what the rows claim about governed rows, and the digest at number ``mark``."""
     marked = [GENESIS]
 
     def links() -> Iterator[Link]:
-        query = select(audit_table).order_by(audit_table.c.number).execution_options(yield_per=1000)
-        with connection.execute(query) as rows:  # closed early too: a server keeps a cursor open for it
-            for expected, row in enumerate(rows, start=1):
-                if row.number != expected:
-                    raise _Bad(f"audit row {expected}", "it was removed")
-                if '"row"' in row.details:
-                    details = _details(row)
-                    claims[row.number] = (str(details.get("table")), str(details.get("row")))
-                if row.number == mark:
-                    marked[0] = row.digest
-                yield Link(f"audit row {row.number}", row.previous, chain_body(row), row.digest)
-                points.pass_row(row)  # only once the row itself was found good
+        for expected, row in enumerate(rows, start=1):
+            if row.number != expected:
+                raise _Bad(f"audit row {expected}", "it was removed")
+            if '"row"' in row.details:
+                details = _details(row)
+                claims[row.number] = (str(details.get("table")), str(details.get("row")))
+            if row.number == mark:
+                marked[0] = row.digest
+            yield Link(f"audit row {row.number}", row.previous, chain_body(row), row.digest)
+            points.pass_row(row)  # only once the row itself was found good
 
     checked, digest, broken = verify(links())
     if broken is not None:
         raise _Bad(broken.name, broken.why)
     return checked, digest, marked[0]
+
+
+def _files(connection: Connection, archive: AuditArchive) -> dict[Path, str]:
+    """The files of archived rows and the digests they were recorded with; every one must be there."""
+    query = select(audit_table.c.subject, audit_table.c.outcome).where(audit_table.c.action == ARCHIVED)
+    found = {path.name: path for path in archive.files()}
+    recorded = {}
+    for name, digest in connection.execute(query):
+        if name not in found:
+            raise _Bad(f"file {name}", "archived audit rows are in it, and it is gone")
+        recorded[found[name]] = digest
+    return recorded
+
+
+def _unchanged(files: dict[Path, str]) -> None:
+    for path, recorded in files.items():
+        if file_digest(path) != recorded:
+            raise _Bad(f"file {path.name}", "it is not the file that was archived")
 
 
 def _details(row: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from bluegold.core.errors import IntegrityError, RegistryError, UnknownVersion
 from bluegold.core.nouns import Lineage, ModelVersion, Stage, StageChange
@@ -108,17 +108,16 @@ class Versions:
         Raises:
             UnknownVersion: there is none, or several; the message lists what exists.
         """
+        rows = self._store.rows(_named(ref))
+        if len(rows) == 1:
+            return version_of(rows[0])
         with self._store.read() as connection:
             return self.get_in(connection, ref)
 
     @staticmethod
     def get_in(connection: Connection, ref: str) -> ModelVersion:
         """As :meth:`get`, inside a transaction that is open already."""
-        model, _, version = ref.strip().rpartition(":")
-        query = select(_table).where(_table.c.version == version)
-        if model:
-            query = query.where(_table.c.model == model)
-        rows = connection.execute(query.limit(_SHOWN + 1)).all()
+        rows = connection.execute(_named(ref)).all()
         if len(rows) == 1:
             return version_of(rows[0])
         if rows:
@@ -191,6 +190,12 @@ class Versions:
                 way_out="restore the object from a backup or register the version again",
                 subject=f"{version.ref}/{name}",
             ) from error
+
+
+def _named(ref: str) -> Select[Any]:
+    model, _, version = ref.strip().rpartition(":")
+    query = select(_table).where(_table.c.version == version).limit(_SHOWN + 1)
+    return query.where(_table.c.model == model) if model else query
 
 
 def _next_name(connection: Connection, model: str) -> str:

@@ -42,7 +42,11 @@ class RelationalPostgresql(RelationalBase):
             parsed = make_url(url)
             if parsed.drivername == "postgresql":
                 parsed = parsed.set(drivername="postgresql+psycopg")
-            engine = create_engine(parsed, isolation_level="AUTOCOMMIT")  # transactions are opened by _begin alone
+            engine = create_engine(
+                parsed,
+                isolation_level="AUTOCOMMIT",  # transactions are opened by _begin alone
+                connect_args={"prepare_threshold": 1},  # the registry asks the same few queries again and again
+            )
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise StoreError(
                 f"'{url.rpartition('@')[2] if '@' in url else url}' cannot be used",

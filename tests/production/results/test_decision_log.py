@@ -46,6 +46,23 @@ def write(root: Path, count: int, *, worker: int = 0, segment_bytes: int = 1 << 
     return asyncio.run(run())
 
 
+def test_records_are_appended_together_or_not_at_all(tmp_path: Path) -> None:
+    async def run() -> list[str]:
+        log = DecisionLog(tmp_path, 0)
+        await log.write([first := record(1)])
+        with pytest.raises(TypeError):
+            await log.write([record(2), record(3, payload=object()), record(4)])
+        await log.write(more := [record(5), record(6)])
+        log.close()
+        return [first.id, *(one.id for one in more)]
+
+    ids = asyncio.run(run())
+    reader = DecisionReader(tmp_path)
+    assert reader.verify().ok
+    found = [one for one in reader.tail({})[0] if isinstance(one, DecisionRecord)]
+    assert [(one.id, one.at) for one in found] == list(zip(ids, (1, 5, 6), strict=True))
+
+
 def test_every_decision_is_read_by_its_id(tmp_path: Path) -> None:
     ids = write(tmp_path, 50)
     reader = DecisionReader(tmp_path)

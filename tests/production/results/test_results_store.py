@@ -15,8 +15,10 @@ import polars as pl
 import pytest
 
 from bluegold.core.errors import DataError, IntegrityError
+from bluegold.production.results.about import about, write
 from bluegold.production.results.attributions import attribute
 from bluegold.production.results.decision_log import DecisionReader
+from bluegold.production.results.end_user import ResultPages
 from bluegold.production.results.partitions import Partitions
 from bluegold.production.results.records import DecisionRecord
 from bluegold.production.results.results_store import ResultsStore
@@ -32,7 +34,7 @@ def streamed(world: Any, numbers: range) -> None:
     subprocess.run([*command, "-w", str(world.workspace.root)], check=True, capture_output=True)
 
 
-def test_every_decision_arrives_once_and_both_ways_are_found(world: Any) -> None:
+def test_every_decision_arrives_once_and_both_ways_are_found(world: Any, tmp_path: Path) -> None:
     world.promote("v1")
     streamed(world, range(500))
     store = ResultsStore(world.workspace)
@@ -58,6 +60,18 @@ def test_every_decision_arrives_once_and_both_ways_are_found(world: Any) -> None
     joined = store.query("SELECT a.*, d.score FROM attributions a JOIN decisions d ON a.id = d.id")
     margin = joined.select(pl.sum_horizontal(pl.col("^a:.*$"))).to_series().to_numpy()
     assert np.allclose(1 / (1 + np.exp(-margin)), joined["score"].to_numpy(), atol=1e-12)
+
+    entity = store.query("SELECT entity FROM decisions WHERE entity <> '' LIMIT 1").item()
+    told = about(store, [entity])
+    assert told.height == (store.query("SELECT entity FROM decisions")["entity"] == entity).sum()
+    assert told["a:base"].null_count() == 0
+    for name in ("all.csv", "all.db", "all.json", "all.parquet"):
+        assert write(told, tmp_path / name).stat().st_size > 0
+    assert pl.read_csv(tmp_path / "all.csv")["id"].to_list() == told["id"].to_list()
+    with ResultPages(tmp_path / "all.db") as pages:
+        assert pl.concat(pages.frames()).equals(told)
+    with pytest.raises(DataError, match="nothing is on record"):
+        about(store, ["nobody"])
 
     victim = store.decisions.files()[0]
     victim.write_bytes(victim.read_bytes()[:-1] + b"x")
@@ -93,3 +107,11 @@ def test_killed_writers_leave_every_row_once(tmp_path: Path) -> None:
     assert rows == sorted(3 * list(range(parts.positions["at"])))
     assert sorted(tmp_path.rglob("*.parquet")) == sorted(parts.files())
     assert list(tmp_path.rglob("*.pending")) == []
+
+
+def test_versions_that_differ_in_columns_are_read_together(tmp_path: Path) -> None:
+    parts = Partitions(tmp_path)
+    with parts.writing():
+        parts.add({"model=m/version=v1/day=2024-05-01": pl.DataFrame({"id": ["a"], "a:x": [1.0]})}, {})
+        parts.add({"model=m/version=v2/day=2024-05-01": pl.DataFrame({"id": ["b"], "a:y": [2.0]})}, {})
+    assert parts.scan().sort("id").collect().rows() == [("a", 1.0, None), ("b", None, 2.0)]

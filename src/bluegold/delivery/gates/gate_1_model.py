@@ -60,7 +60,7 @@ def check(candidate: Candidate) -> GateReport:
             verdict="pass" if rows >= _LEAST_ROWS else "hold",
         )
     )
-    measures += _calibration(found) + _by_criterion(found)
+    measures += _worst_class(found) + _calibration(found) + _by_criterion(found)
     measures.append(_second_check(found))
     return report(NAME, candidate.ref, measures, started)
 
@@ -105,6 +105,16 @@ def _note(found: dict[str, Any], name: str) -> str:
         fairness = _details(found, "fairness")
         return f"{fairness.get('criterion', '')} {fairness.get('note', '')}".strip().replace("_", " ")
     return ""
+
+
+def _worst_class(found: dict[str, Any]) -> list[Measure]:
+    """The class that is found least often, which an accuracy over all classes hides."""
+    holdout = _details(found, "holdout")
+    recalls, counts = holdout.get("recall") or {}, holdout.get("classes") or {}
+    if not recalls:
+        return []
+    worst = min(recalls, key=lambda name: (recalls[name], name))
+    return [shown("lowest recall of a class", _number(recalls[worst]), n=int(counts.get(worst, 0)), note=str(worst))]
 
 
 def _calibration(found: dict[str, Any]) -> list[Measure]:

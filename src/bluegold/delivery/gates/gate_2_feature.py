@@ -25,6 +25,7 @@ from bluegold.delivery.unexpected import by_consequence, unexpected
 from bluegold.development.tables import matrix_of
 from bluegold.development.tasks import task_of
 from bluegold.features.profile import USUAL_LIMIT, Profile, drift, nearest_season
+from bluegold.features.same import changes
 
 __all__ = ["NAME", "check"]
 
@@ -43,8 +44,28 @@ def check(candidate: Candidate) -> GateReport:
     if not all(candidate.has(name) for name in needed):
         return report(NAME, candidate.ref, (), started)
     matrix = matrix_of(candidate.holdout, candidate.program.names)
-    measures = [*_parity(candidate), _asked_again(candidate, matrix), *_drift(candidate, matrix)]
+    measures = [*_level(candidate), *_parity(candidate), _asked_again(candidate, matrix), *_drift(candidate, matrix)]
     return report(NAME, candidate.ref, measures, started)
+
+
+def _level(candidate: Candidate) -> list[Measure]:
+    """A model-level release keeps Blue's feature program to the bit."""
+    if candidate.plan.rollout.level == "pipeline" or candidate.blue is None:
+        return []
+    mine, theirs = candidate.program, candidate.blue.program
+    same = mine.digest == theirs.digest
+    what = ", ".join(changes(theirs, mine)[:_SHOWN]) or "its vocabularies were learned again: develop it on Blue's"
+    way_out = "release it with rollout.level: pipeline, which changes features and model together"
+    return [
+        Measure(
+            name=f"a model-level release keeps the feature program of {candidate.blue.ref}",
+            value=float(same),
+            limit=1.0,
+            n=len(mine.names),
+            verdict="pass" if same else "fail",
+            note="" if same else f"{what}; {way_out}",
+        )
+    ]
 
 
 def _parity(candidate: Candidate) -> list[Measure]:

@@ -94,7 +94,7 @@ def _not_worse(name: str, found: Difference, margin: float) -> Measure:
 
 
 def _slices(candidate: Candidate, pair: tuple[np.ndarray, np.ndarray], margin: float) -> list[Measure]:
-    """Each group of each protected attribute and of each small categorical field."""
+    """Each group of each protected attribute and of each small categorical field; each class of several."""
     groups = _groups(candidate)
     if not groups:
         return [shown("slices", 0.0, note="no protected or categorical field with enough rows in each group")]
@@ -120,13 +120,14 @@ def _slices(candidate: Candidate, pair: tuple[np.ndarray, np.ndarray], margin: f
 def _groups(candidate: Candidate) -> dict[str, np.ndarray]:
     table, least = candidate.holdout, candidate.plan.fairness.min_group
     fields = [field.name for field in candidate.program.contract.fields if field.kind in {"category", "flag"}]
-    found: dict[str, np.ndarray] = {}
+    found = {f"outcome is {name}": (table["y"] == name).to_numpy() for name in candidate.decision.rule.labels}
+    found = {name: rows for name, rows in found.items() if rows.sum() >= least}
     for name in dict.fromkeys((*candidate.protected, *fields)):
         if name not in table.columns or table[name].n_unique() > _MOST_GROUPS:
             continue
         column = table[name].cast(pl.String).fill_null("missing")
         for group in sorted(column.unique().to_list()):
             rows = (column == group).to_numpy()
-            if rows.sum() >= least and len(found) < _MOST_SLICES:
+            if rows.sum() >= least and len(found) < _MOST_SLICES + len(candidate.decision.rule.labels):
                 found[f"{name} is {group}"] = rows
     return found

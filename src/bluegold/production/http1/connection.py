@@ -11,12 +11,14 @@ import functools
 import time
 from collections import deque
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 import httptools
 
 from bluegold.production.app import BODY_LIMIT, BODY_SECONDS, App, Request, too_large
 from bluegold.production.http1.replies import CONTINUE, head
 from bluegold.production.messages import Reply, problem, problem_of
+from bluegold.production.operations.edge_http import HOLDER
 from bluegold.production.tls import holder_of
 
 __all__ = ["HEAD_LIMIT", "IDLE_SECONDS", "Connection", "Host"]
@@ -48,20 +50,8 @@ class Host(Protocol):
     def full(self) -> bool:
         """Whether a further connection would leave too few files for the work itself."""
 
-    def lost(self, connection: Connection) -> None:
-        """A connection has ended."""
-
-
-class Owner(Protocol):
-    """The part of a server that its connections use."""
-
-    app: App
-    date: bytes
-    connections: set[Connection]
-
-    @property
-    def full(self) -> bool:
-        """Whether a further connection is one too many."""
+    def is_edge(self, transport: asyncio.BaseTransport) -> bool:
+        """Whether a connection comes from the edge before this worker, which may say who its client is."""
 
     def lost(self, connection: Connection) -> None:
         """A connection has ended."""
@@ -82,7 +72,7 @@ class Connection(asyncio.Protocol):
         self._client = self._certificate = ""
         self._waiting: deque[tuple[Request, Reply | bytes, str]] = deque()
         self._busy = self._turning = self._ending = False
-        self._slow = self._secure = False
+        self._slow = self._secure = self._edge = False
         self._reading = True
         self._fed = 0
         self.deadline = 0.0
@@ -103,6 +93,7 @@ class Connection(asyncio.Protocol):
         self._client = str(peer[0]) if isinstance(peer, tuple) else ""
         self._certificate = holder_of(transport.get_extra_info("peercert"))
         self._secure = transport.get_extra_info("sslcontext") is not None
+        self._edge = self._server.is_edge(transport)
         self._parser = httptools.HttpRequestParser(self)
         self.deadline = time.monotonic() + BODY_SECONDS
         full = self._server.full
@@ -173,7 +164,8 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         method = self._parser.get_method().decode("latin-1")
         path = _path(self._url)
-        self._request = Request(method, path, self._headers, self._client, self._started_ns, self._certificate)
+        holder = unquote(self._headers.get(HOLDER, "")) if self._edge else self._certificate
+        self._request = Request(method, path, self._headers, self._client, self._started_ns, holder)
         self._refused = self._app.admit(self._request)
         if self._refused is not None and self._refused.status == 413:
             self._refuse(self._refused)

@@ -68,6 +68,14 @@ class HttpServer:
             for connection in list(self.connections):
                 connection.end()
 
+    def is_edge(self, transport: asyncio.BaseTransport) -> bool:
+        """Whether a connection comes from the edge before this worker, which may say who its client is."""
+        return (
+            self._tls is not None
+            and self.app.behind_edge
+            and self._tls.is_inside(transport.get_extra_info("ssl_object"))
+        )
+
     def deafen(self) -> None:
         """Take no more connections; the kernel gives new ones to whoever else listens on the socket."""
         server, self._server = self._server, None

@@ -62,6 +62,7 @@ class Head(enum.IntEnum):
     EDGE = 11
     SENTINEL = 12
     DRIFT = 13
+    ANCHOR = 14
 
 
 class Cell(enum.IntEnum):

@@ -18,12 +18,15 @@ import sys
 import time
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
+from bluegold.core.errors import ServingError
 from bluegold.production.operations.board import Board, Cell, State
 from bluegold.production.operations.edge_http import (
     HEAD_LIMIT,
+    HOLDER,
     Malformed,
     Message,
     forwarded,
@@ -31,9 +34,13 @@ from bluegold.production.operations.edge_http import (
     parse_response,
 )
 from bluegold.production.operations.pulse import followed
+from bluegold.production.server import BACKLOG
+from bluegold.production.tls import ServerTls, Tls, holder_of, inside_context
+from bluegold.telemetry.log import Log, configure
 
 __all__ = ["EdgeConfig", "main"]
 
+_LOG = Log("edge")
 LOOK_S = 0.005
 WAIT_S = 10.0
 ANSWER_S = 30.0
@@ -44,11 +51,17 @@ MOST = 2_000
 
 
 class EdgeConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The public listening socket, and the loopback port of every worker."""
+    """The public listening socket, and the loopback port of every worker.
+
+    With ``tls`` the edge ends the clients' TLS and speaks TLS with the workers, to whom it proves itself by the
+    certificate in ``keys``.
+    """
 
     fd: int
     ports: tuple[int, ...]
     board: Path
+    tls: Tls | None = None
+    keys: Path = Path()
 
     def command(self) -> list[str]:
         """The command line of an edge with this configuration."""
@@ -73,6 +86,9 @@ class Router:
         self._connecting: set[asyncio.Task[None]] = set()
         self._name = secrets.token_hex(8).encode()
         self._attempts = 0
+        self._files, self._keys = config.tls, config.keys
+        self.tls = ServerTls(config.tls, config.keys) if config.tls else None
+        self._inside = inside_context(config.tls.cert, config.keys) if config.tls else None
         self.look()
 
     def look(self) -> None:
@@ -91,6 +107,11 @@ class Router:
         now = time.monotonic()
         for client in [client for client in self.clients if client.deadline < now]:
             client.too_late()
+        try:
+            if self.tls is not None and self._files is not None and self.tls.refresh():
+                self._inside = inside_context(self._files.cert, self._keys)
+        except ServingError as error:
+            _LOG.error("the changed certificate is not used", because=str(error))
         self.loop.call_later(1.0, self.sweep)
 
     def attempt(self) -> bytes:
@@ -118,11 +139,11 @@ class Router:
     async def _connect(self, worker: int, client: _Client) -> None:
         try:
             _, upstream = await self.loop.create_connection(
-                lambda: _Upstream(self, worker), "127.0.0.1", self._ports[worker]
+                lambda: _Upstream(self, worker), "127.0.0.1", self._ports[worker], ssl=self._inside
             )
         except OSError:
             self._under_way[worker] -= 1
-            client.again()
+            self.loop.call_later(LOOK_S, client.again)
         else:
             upstream.ask(client)
 
@@ -190,12 +211,13 @@ class _Client(asyncio.Protocol):
         self._buffer = bytearray()
         self._message: Message | None = None
         self._attempt = b""
-        self._peer = b""
+        self._peer = self._holder = b""
         self._until = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment] # a stream's transport
         self._peer = str(transport.get_extra_info("peername")[0]).encode()
+        self._holder = quote(holder_of(transport.get_extra_info("peercert"))).encode()
         self._router.clients.add(self)
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -269,6 +291,8 @@ class _Client(asyncio.Protocol):
         message = self._message
         if message is not None:
             ours = b"x-bluegold-attempt: %b\r\nx-bluegold-peer: %b\r\n%b" % (self._attempt, self._peer, more)
+            if self._holder:
+                ours += b"%b: %b\r\n" % (HOLDER.encode(), self._holder)
             self.request = forwarded(bytes(self._buffer[: message.head]), ours) + bytes(
                 self._buffer[message.head : message.end]
             )
@@ -299,7 +323,14 @@ async def _run(config: EdgeConfig) -> None:
     router.sweep()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, router.ended.set)
-    server = await loop.create_server(lambda: _Client(router), sock=socket.socket(fileno=config.fd), backlog=1024)
+    tls = router.tls.context if router.tls else None
+    server = await loop.create_server(
+        lambda: _Client(router),
+        sock=socket.socket(fileno=config.fd),
+        backlog=BACKLOG,
+        ssl=tls,
+        ssl_handshake_timeout=READ_S if tls else None,
+    )
     await router.ended.wait()
     server.close()
     deadline = loop.time() + READ_S
@@ -312,6 +343,7 @@ def main(argv: list[str] | None = None) -> int:
     import uvloop
 
     [told] = sys.argv[1:] if argv is None else argv
+    configure("info")
     config = msgspec.json.decode(told, type=EdgeConfig, dec_hook=lambda kind, value: kind(value))
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(_run(config))

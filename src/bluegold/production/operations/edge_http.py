@@ -9,14 +9,18 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["HEAD_LIMIT", "Malformed", "Message", "forwarded", "parse_request", "parse_response"]
+__all__ = ["HEAD_LIMIT", "HOLDER", "Malformed", "Message", "forwarded", "parse_request", "parse_response"]
+
+HOLDER = "x-bluegold-holder"
+"""In it the edge says whom the client's certificate names, percent-encoded; it counts only on a connection that shows
+the installation's own certificate."""
 
 HEAD_LIMIT = 32 * 1024
 BODY_LIMIT = 1024 * 1024 + 1
 """The worker refuses a body of more than 1 MiB; a body that long is passed on, so that it can say so."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*(?=\r\n)")
-_OURS = re.compile(rb"\r\n(?:connection|keep-alive|x-bluegold-(?:attempt|retry|peer)):[^\r\n]*")
+_OURS = re.compile(rb"\r\n(?:connection|keep-alive|x-bluegold-(?:attempt|retry|peer|holder)):[^\r\n]*")
 
 
 class Malformed(Exception):

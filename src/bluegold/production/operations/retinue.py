@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from bluegold.core.workspace import Workspace
+from bluegold.production.operations.anchor_config import AnchorConfig
 from bluegold.production.operations.board import Board, Head
 from bluegold.production.operations.companions import Companion
 from bluegold.production.operations.drift_config import DriftConfig
@@ -21,6 +22,7 @@ __all__ = ["companions"]
 DEPUTY_AFTER_S = 0.2
 SENTINEL_AFTER_S = 1.0
 DRIFT_AFTER_S = 2.0
+ANCHOR_AFTER_S = 15.0
 
 
 def companions(server: ServerConfig, endpoint: Endpoint, board: Board) -> list[Companion]:
@@ -38,13 +40,21 @@ def companions(server: ServerConfig, endpoint: Endpoint, board: Board) -> list[C
         found.append(_sentinel(server, endpoint, board))
     if server.drift > 0:
         found.append(_drift(server, board))
+    if server.anchor > 0:
+        found.append(_anchor(server, board))
     if server.deputy:
         found.append(_deputy(server, board))
     return found
 
 
 def _edge(server: ServerConfig, endpoint: Endpoint, board: Board) -> Companion:
-    config = EdgeConfig(fd=server.edge, ports=endpoint.direct, board=Path(endpoint.board))
+    config = EdgeConfig(
+        fd=server.edge,
+        ports=endpoint.direct,
+        board=Path(endpoint.board),
+        tls=server.tls,
+        keys=Workspace(server.workspace).keys,
+    )
     return Companion(config.command, _log(server, "edge"), (server.edge,), again=0.0, place=(board, Head.EDGE))
 
 
@@ -57,6 +67,13 @@ def _drift(server: ServerConfig, board: Board) -> Companion:
     path = Workspace(server.workspace).run / "board"
     config = DriftConfig(workspace=server.workspace, board=path, every=server.drift)
     return Companion(config.command, _log(server, "drift"), after=DRIFT_AFTER_S, place=(board, Head.DRIFT))
+
+
+def _anchor(server: ServerConfig, board: Board) -> Companion:
+    path = Workspace(server.workspace).run / "board"
+    config = AnchorConfig(workspace=server.workspace, board=path, every=server.anchor)
+    after = min(ANCHOR_AFTER_S, server.anchor)
+    return Companion(config.command, _log(server, "anchor"), after=after, place=(board, Head.ANCHOR))
 
 
 def _deputy(server: ServerConfig, board: Board) -> Companion:

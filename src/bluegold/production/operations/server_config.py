@@ -26,6 +26,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         edge: the public listening socket, when an edge stands before the workers; -1 when they have it themselves.
         sentinel: ask known answers every so many seconds; 0 for never.
         drift: look for drift in the decisions every so many seconds; 0 for never.
+        anchor: write the ends of the decision logs into the audit chain every so many seconds; 0 for never.
         tls: the files that the workers end TLS with; None for plain connections.
         leader: for a deputy, the supervisor it replaces one day.
     """
@@ -40,6 +41,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     edge: int = -1
     sentinel: float = 0.0
     drift: float = 0.0
+    anchor: float = 45.0
     tls: Tls | None = None
     leader: int = 0
 

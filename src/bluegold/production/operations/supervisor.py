@@ -220,8 +220,6 @@ def run(
     """
     workspace = Workspace(server.workspace)
     if server.tls is not None:
-        if front is not None:
-            raise ServingError("an edge cannot stand before workers that end TLS", way_out="leave one of the two away")
         ServerTls(server.tls, workspace.keys)  # says what is wrong with the files before anybody is started
     server = msgspec.structs.replace(
         server, fds=tuple(listener.fileno() for listener in listeners), edge=front.fileno() if front else -1
@@ -330,6 +328,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--edge", action="store_true")
     parser.add_argument("--sentinel", type=float, default=0.0)
     parser.add_argument("--drift", type=float, default=0.0)
+    parser.add_argument("--anchor", type=float, default=45.0)
     for name in ("--tls-cert", "--tls-key", "--client-ca"):
         parser.add_argument(name, type=lambda text: Path(text).absolute())
     given = parser.parse_args(argv)
@@ -347,6 +346,7 @@ def main(argv: list[str] | None = None) -> int:
             deputy=not given.alone,
             sentinel=given.sentinel,
             drift=given.drift,
+            anchor=given.anchor,
             tls=_tls(given),
         )
         listeners, front = sockets(given.host, given.port, given.workers, edge=given.edge)

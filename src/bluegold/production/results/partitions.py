@@ -108,8 +108,14 @@ class Partitions:
 
     def scan(self) -> pl.LazyFrame:
         """All rows, to be queried lazily; without rows a frame without columns."""
-        files = [path for path in self.files() if path.is_file()]
-        return pl.scan_parquet(files, missing_columns="insert") if files else pl.LazyFrame()
+        groups: dict[Path, list[Path]] = {}
+        for path in self.files():
+            if path.is_file():
+                groups.setdefault(path.parent.parent, []).append(path)
+        some = [pl.scan_parquet(files, missing_columns="insert") for files in groups.values()]
+        if not some:
+            return pl.LazyFrame()
+        return some[0] if len(some) == 1 else pl.concat(some, how="diagonal_relaxed")  # versions differ in columns
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

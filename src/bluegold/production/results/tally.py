@@ -30,13 +30,17 @@ _FILES = 8
 
 
 class Brief(Noun, frozen=True, kw_only=True):
-    """One decision in short; ``outcome`` is what turned out to be true, None while nobody said."""
+    """One decision in short; ``outcome`` is what turned out to be true, None while nobody said.
+
+    ``canary``: nobody asked it but the server itself, for a known answer.
+    """
 
     id: str
     at: dt.datetime
     value: str
     score: float
     color: str
+    canary: bool = False
     outcome: str | None = None
 
 
@@ -45,7 +49,7 @@ class Answered(Noun, frozen=True, kw_only=True):
 
     Attributes:
         ref: the version.
-        decisions: how many decisions were counted.
+        decisions: how many decisions were counted, known answers included.
         exact: whether that is all of them; False when the log holds more than may be read at once.
         latest: the newest of them, newest first.
     """
@@ -240,6 +244,7 @@ def _briefs(records: Sequence[DecisionRecord]) -> list[Brief]:
             value=_text(one.value),
             score=one.score,
             color=one.color,
+            canary=one.canary,
         )
         for one in records
     ]
@@ -250,7 +255,9 @@ def _exported(files: Sequence[Path], wanted: int) -> list[Brief]:
     there = sorted((path for path in files if path.is_file()), key=lambda path: (path.parent.name, path.name))[-_FILES:]
     if wanted <= 0 or not there:
         return []
-    rows = pl.scan_parquet(there).select("id", "at", "value", "score", "color").top_k(wanted, by="at").collect()
+    rows = (
+        pl.scan_parquet(there).select("id", "at", "value", "score", "color", "canary").top_k(wanted, by="at").collect()
+    )
     found = [Brief(**{**row, "at": row["at"].replace(tzinfo=dt.timezone.utc)}) for row in rows.iter_rows(named=True)]
     return sorted(found, key=lambda one: one.at, reverse=True)
 

@@ -10,13 +10,16 @@ import itertools
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from bluegold.core.errors import RegistryError
 from bluegold.registry.predictors.protocol import Predictor, Score
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["CalibratedPredictor", "Calibration", "Isotonic", "Platt"]
 
@@ -41,6 +44,8 @@ class Platt(msgspec.Struct, frozen=True, kw_only=True, tag="platt", tag_field="m
 
     def column(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same for many, by the same scalar functions."""
+        import numpy as np
+
         return np.array([self.row(score) for score in scores.tolist()], dtype=np.float64)
 
     def problem(self) -> str:
@@ -68,6 +73,8 @@ class Isotonic(
 
     def column(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same for many, operation by operation."""
+        import numpy as np
+
         at, shares = np.array(self.scores), np.array(self.shares)
         place = np.clip(np.searchsorted(at, scores, side="right") - 1, 0, len(at) - 2)
         low, high = at[place], at[place + 1]

@@ -13,13 +13,14 @@ import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from bluegold.core.errors import DataError, RegistryError, ServingError
 from bluegold.registry.predictors.protocol import Score
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["OBJECTIVES", "LightgbmPredictor", "library_path"]
 
@@ -153,6 +154,8 @@ class LightgbmPredictor:
         Raises:
             DataError: the matrix has another width.
         """
+        import numpy as np
+
         if matrix.ndim != 2 or matrix.shape[1] != self.width:
             raise DataError(
                 f"a matrix of shape {matrix.shape} does not fit", why=f"the model takes {self.width} columns"

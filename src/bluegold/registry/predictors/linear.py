@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from bluegold.core.errors import DataError, RegistryError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["CategoryTerm", "LinearPredictor", "NumberTerm"]
 
@@ -32,6 +34,8 @@ class NumberTerm(msgspec.Struct, frozen=True, kw_only=True, tag="number", forbid
 
     def column(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same for a column, operation by operation."""
+        import numpy as np
+
         gone = np.isnan(values)
         filled = np.where(gone, self.impute, values)
         added: NDArray[np.float64] = self.weight * ((filled - self.mean) / self.scale)
@@ -51,6 +55,8 @@ class CategoryTerm(msgspec.Struct, frozen=True, kw_only=True, tag="category", fo
 
     def column(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same for a column."""
+        import numpy as np
+
         table = np.array([*self.weights, self.other], dtype=np.float64)
         known = (values >= 0) & (values < len(self.weights))
         codes = np.where(known, values, len(self.weights)).astype(np.int64)
@@ -78,6 +84,7 @@ class LinearPredictor:
         RegistryError: a number is not finite or a scale is zero.
 
     Example:
+        >>> import numpy as np
         >>> model = LinearPredictor(
         ...     intercept=-1.0,
         ...     terms=(NumberTerm(mean=0.0, scale=2.0, weight=1.0), CategoryTerm(weights=(0.5, -0.5))),
@@ -137,6 +144,8 @@ class LinearPredictor:
         Raises:
             DataError: the matrix has another width.
         """
+        import numpy as np
+
         margin = self.margins(matrix)
         if self._file.link == "identity":
             return margin
@@ -144,6 +153,8 @@ class LinearPredictor:
 
     def margins(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """The sums (n,) before the link."""
+        import numpy as np
+
         if matrix.ndim != 2 or matrix.shape[1] != self.width:
             raise DataError(
                 f"a matrix of shape {matrix.shape} does not fit", why=f"the model takes {self.width} columns"

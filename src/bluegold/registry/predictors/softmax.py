@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from bluegold.core.errors import RegistryError
 from bluegold.registry.predictors.linear import LinearPredictor
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["SoftmaxPredictor"]
 
@@ -62,6 +65,8 @@ class SoftmaxPredictor:
 
     def scores(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities (n, classes) of a matrix (n, width)."""
+        import numpy as np
+
         margins = np.column_stack([margin.margins(matrix) for margin in self._margins])
         return np.array([_softmax(row) for row in margins.tolist()]).reshape(len(matrix), self.outputs)
 

@@ -35,6 +35,8 @@ _PLACEHOLDER = re.compile(
     r"(?i).*(example|your|change_?me|placeholder|dummy|sample|xxx|<|>|\{\{|\$\{?|%\(|\.\.\.|\*\*\*|redacted|insert|todo|replace|none|null|true|false"
     r"|getenv|environ|secrets\.|vault|/run/secrets|file://).*"
 )
+#: keys that their makers mean to be seen, in pages and programs that everybody reads
+_PUBLIC = re.compile(r"(?:phc_|pk_(?:live|test)_|sb_publishable_|pk\.eyJ)[\w.-]{10,}")
 _GENERIC = frozenset({"secret", "password", "passwd", "pass", "pwd", "pw", "token"})
 _LIKELY = re.compile(
     rf"(?i){_NAMES}|://[^\s/@]{{1,80}}:[^\s/@]{{3,120}}@|AKIA|ASIA|gh[pousr]_|xox|AIza|hf_|sk-|PRIVATE KEY"
@@ -89,7 +91,12 @@ def _said(line: str, *, bare: bool) -> str:
 
 def _secret(name: str, value: str) -> bool:
     """Whether a value looks chosen by chance, or stands where only a password stands."""
-    if _PLACEHOLDER.fullmatch(value) or _CALL.fullmatch(value) or value.lower() == name.lower():
+    if (
+        _PUBLIC.fullmatch(value)
+        or _PLACEHOLDER.fullmatch(value)
+        or _CALL.fullmatch(value)
+        or value.lower() == name.lower()
+    ):
         return False
     if re.search(r"(?i)pass(word|wd|phrase)$", name):
         return len(set(value)) > 3
