@@ -268,3 +268,18 @@ def test_the_server_ends_with_the_process_that_started_it(world: Any) -> None:
         pid = int(starter.stdout.readline())
         starter.kill()
     until(lambda: not alive(pid))
+
+
+def test_a_server_that_ends_slowly_is_not_taken_over(world: Any) -> None:
+    """A companion that does not end keeps its leader silent for longer than the deputy waits for a pulse."""
+    world.promote("v1")
+    server = Supervisor(world.workspace, "parcels", 0, 1, "127.0.0.1", "--sentinel", "0.2")
+    with server as endpoint:
+        board = Board(Path(endpoint.board))
+        until(lambda: alive(board[Head.SENTINEL]) and alive(board[Head.DEPUTY]))
+        deputy = board[Head.DEPUTY]
+        os.kill(board[Head.SENTINEL], signal.SIGSTOP)
+        os.kill(endpoint.pid, signal.SIGTERM)
+        until(lambda: board[Head.STOPPED] == 1)
+        until(lambda: not alive(deputy))
+    assert board[Head.TAKEOVERS] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -68,6 +69,11 @@ class Companion:
         self.process = Watched(child.pid, child)
         self._remember(child.pid)
         watch(self.process, self._ended)
+
+    def ask_to_end(self) -> None:
+        """Ask it to end, without waiting."""
+        if self.process is not None:
+            self.process.send(signal.SIGTERM)
 
     def end(self) -> None:
         """End it."""

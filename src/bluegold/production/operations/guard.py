@@ -248,7 +248,10 @@ class Guard:
             self.board[Head.RELOADS_DONE] = self.board[Head.RELOADS_ASKED]
 
     def _drain(self) -> None:
-        for companion in self._companions:
+        self.board[Head.STOP_ASKED] = 1  # whoever takes over from here stops, too
+        for companion in reversed(self._companions):  # the deputy first: nobody is to take a slow end for a hang
+            companion.ask_to_end()
+        for companion in reversed(self._companions):
             companion.end()
         everyone = [seat.process for seat in self.seats if seat.process is not None]
         everyone += [process for process, _, _ in self._leaving]
