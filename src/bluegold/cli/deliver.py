@@ -97,6 +97,7 @@ def ended(release: Release) -> None:
     raise Refused(
         f"{ref} was {release.phase.replace('_', ' ')}",
         why=reason,
-        way_out="develop a better version; 'bluegold history' and 'bluegold trace' show the evidence",
+        way_out="develop a better version, or state other limits and why under 'requirements:' in architecture.yaml; "
+        "'bluegold history' and 'bluegold trace' show the evidence",
         subject=ref,
     )
