@@ -10,9 +10,9 @@ TEST_ARGS ?=
 demo: $(VENV)/.installed
 	$(BIN)/bluegold demo $(DEMO_ARGS)
 
-# Tests kill, stop and starve real processes; one that fails is run once more and named at the end (RERUN): it has a defect.
+# Tests kill, stop and starve real processes, and wait for them: three share two cores. One that fails is run once more and named at the end (RERUN): it has a defect.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "slow or not slow" --reruns 1 -raR $(TEST_ARGS)
+	$(BIN)/python -m pytest -q -n 3 --dist loadgroup -m "slow or not slow" --reruns 1 -raR $(TEST_ARGS)
 
 check: lint types rules test
 

@@ -56,6 +56,6 @@ def test_codes_are_translated_between_vocabularies() -> None:
 
 def test_advisories_find_what_is_affected_and_nothing_else() -> None:
     known = Advisories((Advisory(id="A", package="polars", introduced="1.2", fixed="2.0.1"),))
-    assert known.audit("polars==2.0.0\nnumpy==2.0.0") == (2, ["polars==2.0.0: A"])
+    assert known.audit("polars==2.0.0\nnumpy==2.0.0") == (2, ["polars==2.0.0: A (mended in 2.0.1)"])
     assert known.audit("polars==2.0.1") == (1, [])
     assert known.audit("polars==1.1.9") == (1, [])
