@@ -20,6 +20,11 @@ settings.register_profile("search", derandomize=False, max_examples=500)
 settings.load_profile("same")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first: nobody waits for one long test at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
 class ValkeyServer:
     """A server of its own on a socket in a folder of its own; ``url`` reaches it."""
 

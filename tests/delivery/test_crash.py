@@ -140,6 +140,7 @@ def test_a_dead_controller_mid_canary_ends_in_safety_without_anybody_calling(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("version", "end", "what"), [("v2", "promoted", "before"), ("v3", "rolled_back", "after")])
+@pytest.mark.longest
 def test_killed_at_every_single_write(
     version: str,
     end: str,

@@ -42,6 +42,7 @@ def test_every_link_leads_somewhere() -> None:
             assert (ROOT / target).exists(), target
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 def test_the_two_commands_on_a_fresh_clone(tmp_path: Path) -> None:
     """`make demo` on a subset of rows and `make test` on the house rules, from nothing but Python, make and git."""
