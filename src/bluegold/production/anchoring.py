@@ -17,9 +17,9 @@ import time
 
 from bluegold.core.errors import BluegoldError
 from bluegold.core.workspace import Workspace
-from bluegold.production.operations.anchor_config import AnchorConfig
 from bluegold.production.operations.board import Board
 from bluegold.production.operations.pulse import followed
+from bluegold.production.operations.reader_config import ReaderConfig
 from bluegold.production.reaching import Reached
 from bluegold.production.results.anchors import anchor
 from bluegold.telemetry.log import Log, configure
@@ -56,7 +56,7 @@ class _Anchoring:
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the process."""
     [told] = sys.argv[1:] if argv is None else argv
-    config = AnchorConfig.read(told)
+    config = ReaderConfig.read(told)
     configure("info")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

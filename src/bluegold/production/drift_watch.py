@@ -26,8 +26,8 @@ from bluegold.production.drift_monitor import DriftAlert, DriftMonitor, Watched
 from bluegold.production.extraction_monitor import ExtractionMonitor, reference
 from bluegold.production.operations.alerts import Alerts
 from bluegold.production.operations.board import Board
-from bluegold.production.operations.drift_config import DriftConfig
 from bluegold.production.operations.pulse import followed
+from bluegold.production.operations.reader_config import ReaderConfig
 from bluegold.production.reaching import Reached
 from bluegold.production.results.decision_reader import DecisionReader
 from bluegold.registry.bundle import DecisionFile, Versioned
@@ -114,7 +114,7 @@ def _look(extraction: ExtractionMonitor, alerts: Alerts) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the process."""
     [told] = sys.argv[1:] if argv is None else argv
-    config = DriftConfig.read(told)
+    config = ReaderConfig.read(told)
     configure("info")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

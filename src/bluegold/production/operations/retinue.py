@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from bluegold.core.workspace import Workspace
-from bluegold.production.operations.anchor_config import AnchorConfig
 from bluegold.production.operations.board import Board, Head
 from bluegold.production.operations.companions import Companion
-from bluegold.production.operations.drift_config import DriftConfig
 from bluegold.production.operations.edge import EdgeConfig
 from bluegold.production.operations.processes import Endpoint
+from bluegold.production.operations.reader_config import ReaderConfig
 from bluegold.production.operations.sentinel_config import SentinelConfig
 from bluegold.production.operations.server_config import ServerConfig
 
@@ -64,16 +65,21 @@ def _sentinel(server: ServerConfig, endpoint: Endpoint, board: Board) -> Compani
 
 
 def _drift(server: ServerConfig, board: Board) -> Companion:
-    path = Workspace(server.workspace).run / "board"
-    config = DriftConfig(workspace=server.workspace, board=path, every=server.drift)
-    return Companion(config.command, _log(server, "drift"), after=DRIFT_AFTER_S, place=(board, Head.DRIFT))
+    command = _reader(server, "drift_watch", server.drift)
+    return Companion(command, _log(server, "drift"), after=DRIFT_AFTER_S, place=(board, Head.DRIFT))
 
 
 def _anchor(server: ServerConfig, board: Board) -> Companion:
-    path = Workspace(server.workspace).run / "board"
-    config = AnchorConfig(workspace=server.workspace, board=path, every=server.anchor)
-    after = min(ANCHOR_AFTER_S, server.anchor)
-    return Companion(config.command, _log(server, "anchor"), after=after, place=(board, Head.ANCHOR))
+    command, after = _reader(server, "anchoring", server.anchor), min(ANCHOR_AFTER_S, server.anchor)
+    return Companion(command, _log(server, "anchor"), after=after, place=(board, Head.ANCHOR))
+
+
+def _reader(server: ServerConfig, module: str, every: float) -> Callable[[], list[str]]:
+    """The command line of a process that reads what this server recorded."""
+    board = Workspace(server.workspace).run / "board"
+    return partial(
+        ReaderConfig(workspace=server.workspace, board=board, every=every).command, f"bluegold.production.{module}"
+    )
 
 
 def _deputy(server: ServerConfig, board: Board) -> Companion:
