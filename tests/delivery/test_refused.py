@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bluegold.delivery.leakage import LOST, lost_without, suspicions
+from bluegold.delivery.sufficiency import rule_of_few, sum_of_some
 from bluegold.registry.rule import DecisionRule
 
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "refused.py"
@@ -49,9 +50,9 @@ def test_strong_predictors_are_not_suspected_and_leaks_are() -> None:
     rare = np.where(random.random(4_000) < np.where(outcome, 0.3, 0.02), random.exponential(100, 4_000), 0.0)
     filled = np.where(~outcome & (random.random(4_000) < 0.6), random.integers(1, 8, 4_000), 0).astype(float)
     missing = np.where(outcome, np.nan, random.normal(0, 1, 4_000))
-    names = ("delay", "rare", "filled", "missing", "outcome")
-    matrix = np.column_stack([delay, rare, filled, missing, outcome + random.normal(0, 0.1, 4_000)])
-    found = suspicions(matrix, names, outcome)
+    noisy = outcome + random.normal(0, 0.1, 4_000)
+    matrix, program = numbers(delay=delay, rare=rare, filled=filled, missing=missing, outcome=noisy)
+    found = suspicions(matrix, program, outcome)
     assert {one.feature for one in found if one.certain} == {"filled", "missing", "outcome"}
     assert {one.feature for one in found if not one.certain} == {"delay"}, "near certainty is asked about, not refused"
 
@@ -61,6 +62,7 @@ class Columns(msgspec.Struct):
 
     names: tuple[str, ...]
     kinds: tuple[str, ...]
+    vocabularies: dict[str, tuple[str, ...]] = {}
 
 
 def numbers(**columns: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -80,7 +82,7 @@ def test_a_leak_on_a_scale_asks_or_refuses_by_its_strength_and_by_what_is_lost_w
         assert lost_without(matrix, program, approved, rule, {"limit"}) >= LOST
     folded = np.where(approved, random.uniform(1, 2, 3_000), random.uniform(0, 1, 3_000) - 5 * (score > 0) * 2)
     assert not suspicions(*numbers(score=score), approved, rule), "a strong measurement is no leak"
-    assert suspicions(np.abs(folded - 1.5)[:, None], ("folded",), np.abs(folded - 1.5) < 0.4, rule), "of any shape"
+    assert suspicions(*numbers(folded=np.abs(folded - 1.5)), np.abs(folded - 1.5) < 0.4, rule), "of any shape"
 
 
 def test_a_predicted_number_and_a_class_have_leaks_too() -> None:
@@ -107,3 +109,32 @@ def test_an_easy_question_is_no_leak() -> None:
     found = {one.feature for one in suspicions(matrix, program, kind, DecisionRule())}
     assert "length" in found
     assert lost_without(matrix, program, kind, DecisionRule(), found - {"leaf"}) < LOST
+
+
+def test_a_filled_category_is_named_as_the_contract_writes_it() -> None:
+    denied = np.arange(2_000) % 3 == 0
+    reason = np.where(denied, np.arange(2_000) % 2, -1.0)
+    program: Any = Columns(("reason",), ("category",), {"reason": ("debt", "income")})
+    [one] = suspicions(reason[:, None], program, denied)
+    assert "'reason' is missing or unknown in 100.0%" in one.sentence
+    [one] = suspicions(np.where(denied, 1.0, np.arange(2_000) % 2)[:, None], program, denied)
+    assert "'reason' is 'income' in 100.0%" in one.sentence
+
+
+def test_inputs_that_only_together_are_the_outcome_are_asked_about() -> None:
+    """Two bounds that decide a class, and parts that add up to a number; an honest question is neither."""
+    random = np.random.default_rng(7)
+    low, high = random.integers(0, 5, 3_000).astype(float), random.integers(0, 5, 3_000).astype(float)
+    other = random.normal(0, 1, 3_000)
+    matrix, program = numbers(other=other, low=low, high=high)
+    answer = np.where(low == 0, 0, np.where(high == 0, 1, 2))
+    classes = DecisionRule(task="multiclass", labels=("nn", "ny", "yy"))
+    found = rule_of_few(matrix, program, answer, classes, ("low", "high", "other"))
+    assert found is not None
+    assert found.features == ("low", "high")
+    noisy = np.where(random.random(3_000) < 0.02, random.integers(0, 3, 3_000), answer)
+    assert rule_of_few(matrix, program, noisy, classes, ("low", "high", "other")) is None
+    found = sum_of_some(matrix, program, low * 2.0 + high)
+    assert found is not None
+    assert found.features == ("low", "high")
+    assert sum_of_some(matrix, program, low * 2.0 + high + random.normal(0, 0.1, 3_000)) is None

@@ -76,10 +76,11 @@ def ended(release: Release) -> None:
     held = {name for name, verdict in release.detail.get("gates", {}).items() if verdict == "hold"}
     if release.phase == "held" and held & _OF_THE_VERSION:
         raise DeliveryError(
-            f"{ref} has too little evidence",
+            f"{ref} is held by its gates",
             why=reason,
-            way_out="what was measured in development stays with a version: give more rows, or a larger hold-out "
-            "(split= in pipeline.py), and run 'bluegold develop' again",
+            way_out="answer in the definition what is asked there, and give more rows or a larger hold-out (split= in "
+            "pipeline.py) where some are missing; then run 'bluegold develop' again, for what was measured in "
+            "development stays with a version",
             subject=ref,
         )
     if release.phase in {"held", "paused"}:

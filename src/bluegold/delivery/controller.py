@@ -187,7 +187,7 @@ class _Controller:
         if verdict == "fail":
             self._refuse(reports, said, because)
         elif verdict == "hold":
-            journal.advance("held", f"too little evidence: {because}", level="loud", gates=said, reason=because)
+            journal.advance("held", f"held by its gates: {because}", level="loud", gates=said, reason=because)
         else:
             self._passed(said)
 

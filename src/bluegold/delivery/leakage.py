@@ -61,25 +61,28 @@ class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def suspicions(
-    matrix: Matrix, program: ProgramSpec | tuple[str, ...], labels: Labels, rule: DecisionRule | None = None
+    matrix: Matrix, program: ProgramSpec, labels: Labels, rule: DecisionRule | None = None
 ) -> tuple[Suspicion, ...]:
     """The model inputs that look as if they had been written after the outcome, the worst first.
 
     Args:
         matrix: (n, d) model inputs; NaN is a value of its own (missing).
-        program: of the columns, or the names of columns that are all numbers.
+        program: of the columns.
         labels: (n,) outcomes as the task encodes them.
         rule: names the task; a yes or no when not given.
 
     Example:
+        >>> from types import SimpleNamespace
+        >>> def numbers(*names):
+        ...     return SimpleNamespace(names=names, kinds=("number",) * len(names), vocabularies={})
         >>> outcome = np.array([True] * 100 + [False] * 100)
         >>> written = np.where(outcome, np.arange(200) % 7 + 1.0, 0.0)
         >>> measured = outcome + np.random.default_rng(0).normal(0, 0.5, 200)
-        >>> [one.feature for one in suspicions(np.column_stack([written, measured]), ("buyer", "load"), outcome)]
+        >>> [one.feature for one in suspicions(np.c_[written, measured], numbers("buyer", "load"), outcome)]
         ['buyer']
         >>> dollars = np.random.default_rng(1).lognormal(0, 1, 500)
         >>> price = DecisionRule(task="regression")
-        >>> [one.feature for one in suspicions(np.log(dollars)[:, None], ("log",), dollars, price)]
+        >>> [one.feature for one in suspicions(np.log(dollars)[:, None], numbers("log"), dollars, price)]
         ['log']
     """
     rule = rule or DecisionRule()
@@ -87,38 +90,41 @@ def suspicions(
         rule.task == "binary" and min(np.count_nonzero(labels), np.count_nonzero(labels == 0)) < _LEAST
     ):
         return ()
-    names, kinds = (
-        (program, ("number",) * len(program)) if isinstance(program, tuple) else (program.names, program.kinds)
-    )
     found = [
         suspicion
-        for name, kind, column in zip(names, kinds, matrix.T, strict=True)
-        for suspicion in (_suspicion(name, kind, column, labels, rule),)
+        for name, kind, column in zip(program.names, program.kinds, matrix.T, strict=True)
+        for suspicion in (
+            (_filled(name, program.vocabularies.get(name, ()), column, labels) if rule.task == "binary" else None)
+            or _itself(name, kind, column, labels, rule),
+        )
         if suspicion is not None
     ]
     return tuple(sorted(found, key=lambda one: (not one.certain, -one.strength)))
 
 
-def _suspicion(name: str, kind: str, column: Matrix, labels: Labels, rule: DecisionRule) -> Suspicion | None:
-    filled = _filled(name, column, labels) if rule.task == "binary" else None
-    return filled or _itself(name, kind, column, labels, rule)
-
-
-def _filled(name: str, column: Matrix, labels: Labels) -> Suspicion | None:
+def _filled(name: str, levels: tuple[str, ...], column: Matrix, labels: Labels) -> Suspicion | None:
     for outcome in (False, True):
         mine, others = column[labels == outcome], column[labels != outcome]
         value, share = _commonest(mine)
         elsewhere = float((np.isnan(others) if np.isnan(value) else others == value).mean())
         if share >= FILLED and elsewhere <= ELSEWHERE:
-            shown = "missing" if np.isnan(value) else f"{value:g}"
             return Suspicion(
                 feature=name,
                 strength=share - elsewhere,
-                sentence=f"'{name}' is {shown} in {share:.1%} of the rows whose outcome is {outcome} and in "
-                f"{elsewhere:.1%} of the others: it looks filled in after the outcome",
+                sentence=f"'{name}' is {_level(value, levels)} in {share:.1%} of the rows whose outcome is {outcome} "
+                f"and in {elsewhere:.1%} of the others: it looks filled in after the outcome",
                 filled=True,
             )
     return None
+
+
+def _level(value: float, levels: tuple[str, ...]) -> str:
+    """A value as its contract writes it: a category's code is the place of its level."""
+    if np.isnan(value):
+        return "missing"
+    if not levels:
+        return f"{value:g}"
+    return f"'{levels[int(value)]}'" if 0 <= value < len(levels) else "missing or unknown"
 
 
 def _commonest(column: Matrix) -> tuple[float, float]:

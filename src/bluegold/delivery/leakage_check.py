@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
 from bluegold.core.nouns import Measure, Verdict
 from bluegold.delivery.candidate import Candidate
 from bluegold.delivery.leakage import LOST, Suspicion, declared, fields_behind, lost_without, suspicions
 from bluegold.delivery.reporting import shown
+from bluegold.delivery.sufficiency import CERTAIN, Sufficient, rule_of_few, sum_of_some
 from bluegold.development.tables import matrix_of
 from bluegold.development.tasks import task_of
 from bluegold.features.specs import ProgramSpec
 
 __all__ = ["leakage"]
+
+Matrix = npt.NDArray[np.float64]
 
 _SHOWN = 5
 _ABSOLVED = {"at decision", "point in time"}
@@ -34,6 +42,8 @@ def leakage(candidate: Candidate) -> list[Measure]:
     judged = [one for one in open_ if one.filled or lost >= LOST]
     easy = [one for one in open_ if one not in judged]
     measures = [_declared_after(after, len(program.names)), _judged(program, judged, lost, len(labels))]
+    if not judged:
+        measures.append(_together(program, _sufficient(candidate, matrix, labels), len(labels)))
     if easy:
         note = f"{_said(easy)}; but the other inputs say as much: without them {max(lost, 0.0):.0%} is lost"
         measures.append(shown("inputs that are as good as the outcome, as others are", float(len(easy)), note=note))
@@ -58,6 +68,35 @@ def _judged(program: ProgramSpec, judged: list[Suspicion], lost: float, rows: in
         n=rows,
         verdict=verdict,
         note=_said(judged) + cost + way_out,
+    )
+
+
+def _sufficient(candidate: Candidate, matrix: Matrix, labels: npt.NDArray[np.generic]) -> Sufficient | None:
+    """Looked for only where the candidate itself is too good to be true."""
+    program, rule = candidate.program, candidate.decision.rule
+    if rule.task == "regression":
+        return sum_of_some(matrix, program, labels)
+    if not len(labels) or task_of(rule).goodness(labels, candidate.scores(matrix)) < CERTAIN:
+        return None
+    details = candidate.facts("verification.json", dict[str, Any]).get("details", {})
+    important = details.get("explainability", {}).get("importance", {})
+    return rule_of_few(matrix, program, labels, rule, sorted(important, key=lambda name: -important[name]))
+
+
+def _together(program: ProgramSpec, found: Sufficient | None, rows: int) -> Measure:
+    """What is the outcome only together holds the release until the contract answers for every part."""
+    names = found.features if found is not None else ()
+    open_ = [name for name in names if declared(program, name) not in _ABSOLVED]
+    fields = ", ".join(dict.fromkeys(field for name in open_ for field in fields_behind(program, name)))
+    way_out = f"; leave them out, or declare known='at decision' in the contract ({fields})" if open_ else ""
+    return Measure(
+        name="model inputs that together are the outcome",
+        value=float(len(open_)),
+        limit=0.0,
+        direction="<=",
+        n=rows,
+        verdict="hold" if open_ else "pass",
+        note=(found.sentence if found is not None else "") + way_out,
     )
 
 
