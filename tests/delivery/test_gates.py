@@ -10,6 +10,7 @@ import msgspec
 import polars as pl
 import pytest
 
+from bluegold.core.errors import DeliveryError
 from bluegold.core.nouns import GateReport, ModelVersion
 from bluegold.core.workspace import Workspace
 from bluegold.delivery.advisories import SOURCE
@@ -182,6 +183,11 @@ def test_a_version_that_cannot_be_served_fails_performance(registry: Registry, w
     found = check("4 performance", registry, workspace, again(registry, drop("program.json")).ref)
     assert found.verdict in {"fail", "hold"}
     assert found.reason
+
+
+def test_a_version_that_was_taken_over_is_evidence_only(registry: Registry, workspace: Workspace) -> None:
+    with pytest.raises(DeliveryError, match="not developed here"):
+        Candidate.open(registry, workspace, again(registry, drop("plan.json")).ref)
 
 
 def test_six_reports_are_needed_to_pass() -> None:

@@ -18,6 +18,7 @@ from bluegold.export.skeleton import skeleton
 from bluegold.features.loader import load_system
 from bluegold.registry import Registry
 from bluegold.registry.bundle import load_bundle
+from bluegold.requirements.catalog import catalog
 
 
 def test_the_starter_loads_and_has_rows(tmp_path: Path) -> None:
@@ -164,3 +165,22 @@ def test_the_target_may_have_the_name_of_the_label(tmp_path: Path) -> None:
     system = load_system(tmp_path / "plain")
     assert system.contract.names == ("x", "Y")
     assert system.labels(system.load().rows).to_list() == [True, False, False, True]
+
+
+def test_limits_start_from_what_guessing_reaches_and_are_never_loosened_silently(tmp_path: Path) -> None:
+    """A commonest class above the method's limit raises it; a lower limit is only offered, in a comment that holds."""
+    for share, raised in ((95, True), (60, False)):
+        file = tmp_path / f"{share}.csv"
+        rows = [f"{n % 7},{'no' if n % 100 < share else 'yes'}" for n in range(400)]
+        file.write_text("\n".join(("size,left", *rows)))
+        skeleton("churn", tmp_path / str(share), data=file, target="left")
+        plan = tmp_path / str(share) / "architecture.yaml"
+        limits = catalog(load_system(tmp_path / str(share)).plan)
+        accuracy = next(row for row in limits if row.id == "AP-7")
+        assert accuracy.threshold == (0.95 if raised else 0.88)
+        assert ("always saying no is right in 95.0%" in accuracy.reason) is raised
+        if not raised:
+            head, _, offered = plan.read_text().partition("# requirements:")
+            plan.write_text(head + ("# requirements:" + offered).replace("# ", ""))
+            offered_rows = {row.id: row.threshold for row in catalog(load_system(tmp_path / str(share)).plan)}
+            assert (offered_rows["AP-7"], offered_rows["AP-8"]) == (0.6, 0.7)

@@ -139,7 +139,11 @@ class Candidate(Subject):
         version = registry.versions.verified(ref)
         if plan is None:
             if "plan.json" not in version.artefacts:
-                raise DeliveryError(f"{version.ref} carries no plan", way_out="develop it again, or give a plan")
+                raise DeliveryError(
+                    f"{version.ref} cannot be delivered",
+                    why="it was not developed here: it carries no plan, and what was taken over is evidence only",
+                    way_out="develop the system here ('bluegold init', 'bluegold develop') and deliver that version",
+                )
             plan = Subject(registry, version).facts("plan.json", Plan)
         change = registry.lifecycle.production(version.model)
         blue = registry.versions.get(change.ref) if change is not None else None

@@ -7,13 +7,17 @@ with scikit-learn, so that ``bluegold develop`` works before the first line is c
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import polars as pl
+
 from bluegold.core.errors import DataError, UsageError
 from bluegold.core.workspace import write_atomic
 from bluegold.export.readoff import Column, columns_of, read, reader_of, target_of
+from bluegold.requirements.catalog import requirement
 
 __all__ = ["skeleton", "usable_target"]
 
@@ -55,6 +59,17 @@ why:
   topology: online answers and batch scoring share one definition
 """
 
+_RAISED = """# The method asks for an accuracy of {accuracy}, which the commonest class reaches by itself here.
+requirements:
+  AP-7: {{threshold: {least}, reason: {reason}}}
+"""
+_OFFERED = """# A release needs an accuracy of {accuracy} and an AUC of {area}, as the method asks.  Where no honest
+# model reaches them, somebody decides on other limits, and every version carries the reason:
+# requirements:
+#   AP-7: {{threshold: {least}, reason: {reason}}}
+#   AP-8: {{threshold: 0.7, reason: what a reviewed decision needs; say here who decided}}
+"""
+
 
 def skeleton(
     name: str,
@@ -89,8 +104,8 @@ def skeleton(
     for file in files:
         if file.exists():
             raise UsageError(f"'{file}' is there already", way_out="choose another name or folder; nothing was changed")
-    pipeline = _starter(name) if data is None else _from_data(name, data, target)
-    texts = (pipeline, plan or _PLAN.format(name=name), *further.values())
+    pipeline, limits = (_starter(name), "") if data is None else _from_data(name, data, target)
+    texts = (pipeline, (plan or _PLAN.format(name=name)) + limits, *further.values())
     for file, text in zip(files, texts, strict=True):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(file, text.encode())
@@ -124,7 +139,8 @@ def _starter(name: str) -> str:
     )
 
 
-def _from_data(name: str, data: Path, target: str) -> str:
+def _from_data(name: str, data: Path, target: str) -> tuple[str, str]:
+    """The definition, and what the plan says about its limits."""
     rows = read(data)
     if target not in rows.columns:
         raise DataError(
@@ -146,7 +162,7 @@ def _from_data(name: str, data: Path, target: str) -> str:
     times = any(column.line.startswith("dt.") for column in kept)
     if times:
         lines.insert(0, "# with a moment in every row, bg.by_time(...) and time=... judge a model by what comes later")
-    return _PIPELINE.format(
+    pipeline = _PIPELINE.format(
         title=name,
         imports=("import datetime as dt\n\n" if times else "") + "import bluegold as bg\nimport polars as pl",
         fields="\n".join(_told(column) for column in columns),
@@ -156,6 +172,24 @@ def _from_data(name: str, data: Path, target: str) -> str:
         second="linear" if aim.task == "regression" else "logistic",
         load=_loading(data, kept),
     )
+    return pipeline, "" if aim.task == "regression" else _limits(rows[target])
+
+
+def _limits(outcomes: pl.Series) -> str:
+    """Accuracy and area under the curve as the method asks for, held against what guessing reaches on this data.
+
+    A limit that the commonest class alone reaches proves nothing and is raised; a lower one is offered in a comment,
+    for it is somebody's decision.
+    """
+    known = outcomes.drop_nulls()
+    commonest = known.value_counts(sort=True, name="rows").row(0)
+    share, accuracy = commonest[1] / len(known), requirement("AP-7").threshold or 0.0
+    area = requirement("AP-8").threshold
+    least = math.ceil(share * 1000) / 1000
+    said = f"always saying {str(commonest[0])[:40]} is right in {share:.1%}"
+    if least > accuracy:
+        return _RAISED.format(accuracy=accuracy, least=least, reason=json.dumps(said, ensure_ascii=False))
+    return _OFFERED.format(accuracy=accuracy, area=area, least=least, reason=json.dumps(said, ensure_ascii=False))
 
 
 def _lines(used: list[str], width: int = 8) -> list[list[str]]:
