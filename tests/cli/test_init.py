@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bluegold.core.plan import read_plan
+from bluegold.core.plan_file import read_plan
 
 
 def bluegold(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bluegold.core.errors import DefinitionError
-from bluegold.core.plan import read_plan
+from bluegold.core.plan_file import read_plan
 
 
 def _write(folder: Path, text: str) -> Path:

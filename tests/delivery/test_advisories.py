@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bluegold.core.nouns import GateReport
-from bluegold.core.plan import read_plan
+from bluegold.core.plan_file import read_plan
 from bluegold.core.workspace import Workspace
 from bluegold.delivery.advisories import Advisories
 from bluegold.delivery.candidate import Candidate

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bluegold.core.errors import AccessDenied, DefinitionError, UsageError
-from bluegold.core.plan import Freeze, Rollout, Window, read_plan
+from bluegold.core.plan import Freeze, Rollout, Window
+from bluegold.core.plan_file import read_plan
 from bluegold.core.workspace import Workspace
 from bluegold.delivery.calendar import closed
 from bluegold.delivery.points import let_past, passed, point_of

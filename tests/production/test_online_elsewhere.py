@@ -18,7 +18,7 @@ import pytest
 import bluegold as bg
 from bluegold.core.errors import DefinitionError
 from bluegold.core.nouns import Lineage
-from bluegold.core.plan import read_plan
+from bluegold.core.plan_file import read_plan
 from bluegold.features.online import OnlineStore
 from bluegold.features.program import FeatureProgram, fit_program
 from bluegold.production.loading import Loader

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from bluegold.core.errors import DataError, RegistryError
 from bluegold.development.families import Training, through_onnx, xgboost
 from bluegold.registry.predictors import FAMILIES, Predictor, load_predictor
+from bluegold.registry.predictors.ensemble import EnsemblePredictor, Member
 from bluegold.registry.predictors.linear import CategoryTerm, LinearPredictor, NumberTerm
 from bluegold.registry.predictors.softmax import SoftmaxPredictor
 
@@ -66,7 +67,17 @@ def boosted() -> bytes:
     return xgboost.fit(training, {**xgboost.DEFAULTS, "n_estimators": 8}, 7).predictor.dump()
 
 
+def joined() -> bytes:
+    """Two models that answer as one."""
+    members = [
+        Member(ref="m:v1", digest="1", family="logistic", weight=0.25, data=LINEAR.dump()),
+        Member(ref="m:v2", digest="2", family="xgboost", weight=0.75, data=boosted()),
+    ]
+    return EnsemblePredictor(tuple(members), load_predictor, probabilities=True).dump()
+
+
 OTHERS = {
+    "ensemble": joined(),
     "linear": LinearPredictor(intercept=0.5, terms=LINEAR.terms, link="identity").dump(),
     "onnx": grown(),
     "softmax": SoftmaxPredictor(
@@ -138,6 +149,7 @@ def test_threads_share_a_predictor(predictor: Predictor, rows: np.ndarray) -> No
 
 def test_a_file_of_another_kind_is_refused() -> None:
     bad = {
+        "ensemble": [b"", b"{}", b'{"probabilities": true, "members": []}'],
         "lightgbm": [b"", b"tree\nnonsense", b"\x80\x04.", b"tree\n\x00"],
         "linear": [b"", b"[]"],
         "onnx": [b"", b"\x08\x08", b"{}"],
@@ -150,7 +162,7 @@ def test_a_file_of_another_kind_is_refused() -> None:
         for data in files:
             with pytest.raises(RegistryError):
                 load_predictor(family, data)
-    with pytest.raises(RegistryError, match="lightgbm, linear, logistic"):
+    with pytest.raises(RegistryError, match="ensemble, lightgbm, linear, logistic"):
         load_predictor("oracle", b"")
 
 

@@ -158,7 +158,8 @@ def _asked() -> str:
 
 def _subject(name: str, repo: Path | None, workspace: Workspace | None) -> System | Plan:
     """The definition in the code base, else the one the registry holds, else a plan with that name."""
-    from bluegold.core.plan import Plan, read_plan
+    from bluegold.core.plan import Plan
+    from bluegold.core.plan_file import read_plan
     from bluegold.features.loader import load_system
     from bluegold.registry import Registry
 

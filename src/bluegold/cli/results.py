@@ -119,7 +119,7 @@ def results_retain(
     as_json: JsonOption = False,
 ) -> None:
     """Archive decisions and results; remove what is too old for its tier (`retention:` in architecture.yaml)."""
-    from bluegold.core.plan import read_plan
+    from bluegold.core.plan_file import read_plan
     from bluegold.production.results.retention import plan_of, retain
     from bluegold.production.selection import model_of
 

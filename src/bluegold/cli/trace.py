@@ -12,6 +12,7 @@ from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit
 from bluegold.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from bluegold.core.nouns import Lineage
     from bluegold.export.source_rows import SourceRow
     from bluegold.export.tracing import Behind, Came, RowTrace
     from bluegold.production.results.tally import Answered
@@ -87,9 +88,16 @@ def _told(found: dict[str, Any]) -> str:
         f"seeds        {', '.join(f'{name}={seed}' for name, seed in sorted(lineage.seeds.items()))}",
         f"run          {lineage.run_id or '-'}",
         f"parent       {lineage.parent or '-'}",
+        *(f"member       {ref}  weighs {weight:.3g}" for ref, weight in _members(lineage).items()),
         *(_told_answered(found["answered"]) if "answered" in found else ()),
     ]
     return "\n".join(lines)
+
+
+def _members(lineage: Lineage) -> dict[str, float]:
+    """The versions that an ensemble is the weighted mean of."""
+    found: dict[str, float] = lineage.parameters.get("members", {})
+    return found if lineage.parameters.get("family") == "ensemble" else {}
 
 
 def _told_decision(found: dict[str, Any]) -> list[str]:

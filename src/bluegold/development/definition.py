@@ -17,6 +17,7 @@ __all__ = ["PARTS", "definition"]
 PARTS = (
     "calibration",
     "contract",
+    "ensemble",
     "entity",
     "fairness",
     "features",
@@ -56,7 +57,7 @@ def definition(system: System) -> dict[str, str]:
         ['target']
     """
     found: dict[str, Any] = {part: getattr(system, part, None) for part in PARTS}
-    found["fairness"] = system.plan.fairness
+    found["fairness"], found["ensemble"] = system.plan.fairness, system.plan.ensemble
     if any(_is_module(value) for choice in system.models for value in choice.params.values()):
         found["models"] = [system.models, system.source_text]  # how a module computes is said by the source alone
     return {part: sha256_json(_plain(value)) for part, value in found.items()}

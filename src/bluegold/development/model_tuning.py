@@ -21,7 +21,7 @@ from bluegold.development.tasks import rule_for, task_of
 from bluegold.development.thresholds import global_threshold, group_thresholds
 from bluegold.registry.rule import DecisionRule, Task
 
-__all__ = ["CONTRACT", "READS", "choose_rule", "run"]
+__all__ = ["CONTRACT", "READS", "calibration_of", "choose_rule", "run", "told"]
 
 CONTRACT = StageContract(
     name="model_tuning",
@@ -57,10 +57,10 @@ def run(ctx: StageContext) -> dict[str, Any]:
     trainings = folded(training, ctx.system.folds, order, ctx.seed)
     best, trials = halving(_ordered(ctx, task.name), trainings, ctx.seed, ctx.note)
     chosen = family(best.family).fit(training, best.params, ctx.seed)
-    scores, calibration = _calibrated(ctx, first.task, held, chosen.predictor.scores(seen))
+    scores, calibration = calibration_of(ctx, first.task, held, chosen.predictor.scores(seen))
     rule = choose_rule(first, held, scores, validate, ctx.system.plan.fairness)
     found = task_of(rule).quality(held, scores, validate)
-    ctx.note(f"{best.family}: {_said(rule, found)}")
+    ctx.note(f"{best.family}: {told(rule, found)}")
     everything = Training(np.vstack([known, seen]), np.concatenate([labels, held]), kinds, rule=first)
     final = family(best.family).fit(everything, chosen.params, ctx.seed)
     return {
@@ -73,10 +73,17 @@ def run(ctx: StageContext) -> dict[str, Any]:
     }
 
 
-def _calibrated(
+def calibration_of(
     ctx: StageContext, task: Task, labels: np.ndarray, scores: np.ndarray
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """The scores as they will be served, and what the choice says of their calibration."""
+    """The scores as they will be served, and what the choice says of their calibration.
+
+    Args:
+        ctx: of the stage that chooses.
+        task: of the system; only a yes or no is calibrated.
+        labels: (n,) of the validation rows.
+        scores: (n,) of a model that has not learned from them.
+    """
     wish = ctx.system.calibration
     if not wish or task != "binary":
         return scores, {}
@@ -131,7 +138,13 @@ def _choice(best: Candidate, params: dict[str, Any], rule: DecisionRule, trials:
     }
 
 
-def _said(rule: DecisionRule, found: dict[str, Any]) -> str:
+def told(rule: DecisionRule, found: dict[str, Any]) -> str:
+    """A rule and its quality in a few words.
+
+    Args:
+        rule: the decision rule.
+        found: its measures on the validation rows.
+    """
     if rule.task == "regression":
         return f"R2 {found['r2']:.4f}, mean absolute error {found['mae']:.4g} (naive {found['naive_mae']:.4g})"
     if rule.task == "multiclass":

@@ -12,6 +12,7 @@ import polars as pl
 
 from bluegold.core.errors import UsageError
 from bluegold.core.nouns import ModelVersion
+from bluegold.core.plan import Plan
 from bluegold.core.settings import settings
 from bluegold.core.workspace import Workspace
 from bluegold.development import (
@@ -21,6 +22,7 @@ from bluegold.development import (
     data_summary,
     data_transforms,
     model_building,
+    model_combining,
     model_tuning,
 )
 from bluegold.development.artefacts import Artefacts
@@ -37,7 +39,7 @@ from bluegold.features.system import Data, System
 from bluegold.registry import Registry
 from bluegold.stores import connect
 
-__all__ = ["STAGES", "TITLES", "develop"]
+__all__ = ["STAGES", "TITLES", "develop", "develop_through", "stages_of"]
 
 #: the stages in order; the five checks of model verification are stages of their own
 STAGES: tuple[Stage, ...] = (
@@ -55,8 +57,24 @@ STAGES: tuple[Stage, ...] = (
     stage_of("CI/CD Dev Ops", continuous_integration),
 )
 
+#: the stages of an ensemble: its members are built and tuned already
+COMBINING: tuple[Stage, ...] = (
+    *STAGES[:3],
+    stage_of("Model Tuning", model_combining),
+    *STAGES[5:],
+)
+
 #: the method's eight stage names in order
 TITLES: tuple[str, ...] = tuple(dict.fromkeys(stage.title for stage in STAGES))
+
+
+def stages_of(plan: Plan) -> tuple[Stage, ...]:
+    """The stages that a plan asks for: an ensemble combines instead of training.
+
+    Args:
+        plan: of the system.
+    """
+    return STAGES if plan.ensemble is None else COMBINING
 
 
 class Options(TypedDict, total=False):
@@ -129,14 +147,15 @@ def develop_through(
         UsageError: there is no such stage.
         BluegoldError: as :func:`develop`.
     """
-    names = [one.contract.name for one in STAGES]
+    stages = stages_of(system.plan)
+    names = [one.contract.name for one in stages]
     if stage not in names:
         raise UsageError(f"there is no stage '{stage}'", way_out=f"use one of {', '.join(names)}")
     if stage == names[-1]:
         develop(system, workspace, registry, **options)
         return
     data = masked(system.contract, options.get("data") or system.load(), workspace.keys)
-    _run(_at_level(system, registry), data, workspace, registry, options, STAGES[: names.index(stage) + 1])
+    _run(_at_level(system, registry), data, workspace, registry, options, stages[: names.index(stage) + 1])
 
 
 def _at_level(system: System, registry: Registry) -> System:
@@ -153,11 +172,16 @@ def _run(
     workspace: Workspace,
     registry: Registry,
     options: Options,
-    stages: tuple[Stage, ...] = STAGES,
+    stages: tuple[Stage, ...] = (),
 ) -> dict[str, Any]:
     parts = definition(system)
     artefacts = Artefacts(connect(settings().object_url or "files", "object", workspace))
     given = _given(data, options.get("production"), artefacts)
+    ensemble = system.plan.ensemble
+    if ensemble is not None:
+        joined = model_combining.members(registry, system.name, ensemble)
+        given["members"] = sha256_json(joined)
+        artefacts.warm(given["members"], joined)
     origin = _origin(system, sha256_json([given["rows"], given["tables"]]), parts, options, registry)
     runner = Runner(
         workspace.runs, artefacts, LocalEngine(), options.get("on_event"), resume=options.get("resume", True)
@@ -166,7 +190,7 @@ def _run(
     def context(take: Callable[[str], Any], note: Callable[[str], None]) -> StageContext:
         return StageContext(system, workspace, registry, origin, take, note)
 
-    return runner.run(stages, context, given, parts, origin)
+    return runner.run(stages or stages_of(system.plan), context, given, parts, origin)
 
 
 def _given(data: Data, production: pl.DataFrame | None, artefacts: Artefacts) -> dict[str, str]:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from bluegold.core.nouns import Noun
+from bluegold.core.plan import Plan
+from bluegold.core.plan_file import read_plan
 
 __all__ = ["Task", "tasks"]
 
@@ -28,10 +30,11 @@ def tasks(system: Path, workspace: Path) -> tuple[Task, ...]:
         system: folder of ``pipeline.py``.
         workspace: folder that the tasks share.
     """
-    from bluegold.development.pipeline import STAGES
+    from bluegold.development.pipeline import stages_of
 
+    plan = system / "architecture.yaml"
     found: list[Task] = []
-    for stage in STAGES:
+    for stage in stages_of(read_plan(plan) if plan.is_file() else Plan(system=system.name)):
         contract = stage.contract
         command = (sys.executable, "-m", "bluegold.export.stage", contract.name)
         found.append(

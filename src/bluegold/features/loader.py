@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from bluegold.core.errors import BluegoldError, DefinitionError
-from bluegold.core.plan import read_plan
+from bluegold.core.plan_file import read_plan
 from bluegold.features.system import System
 
 __all__ = ["load_system"]

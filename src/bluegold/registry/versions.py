@@ -250,9 +250,16 @@ def _edges(version: ModelVersion) -> list[Edge]:
         (f"environment:{lineage.environment}", "ran"),
         (f"run:{lineage.run_id}", "produced"),
         (lineage.parent, "preceded"),
+        *((str(ref), "joined") for ref in _members(lineage)),
     ]
     return [
         Edge(source=source, relation=relation, target=version.ref)
         for source, relation in sources
         if source and not source.endswith(":")
     ]
+
+
+def _members(lineage: Lineage) -> list[Any]:
+    """The versions that an ensemble is made of."""
+    members = lineage.parameters.get("members") if lineage.parameters.get("family") == "ensemble" else None
+    return list(members) if isinstance(members, list | tuple | dict) else []

@@ -243,7 +243,18 @@ def _choices(brief: Brief, system: System) -> tuple[str, ...]:
     target, split = code("system:target", system.target), code("system:split", "by chance")
     criterion = brief.facts.plan.fairness.criterion
     listed = ", ".join(system.protected) or "-"
+    ensemble = brief.facts.plan.ensemble
+    together: tuple[str, ...] = ()
+    if ensemble is not None:
+        weights = ensemble.weights if isinstance(ensemble.weights, str) else ", ".join(map(str, ensemble.weights))
+        named = ", ".join(f"`{name}`" for name in ensemble.members)
+        because = f" ({ensemble.reason})" if ensemble.reason else ""
+        mark = brief.plan("ensemble", f"ensemble: {', '.join(ensemble.members)}, weights {weights}")
+        together = (
+            f"{say('Answer as one, by their weighted mean:')} {named}, {say('weights')} {weights}{because} {mark}",
+        )
     return (
+        *together,
         f"{say('Candidates:')} {models or '-'}",
         f"{say('Target:')} `{target}` " + brief.definition("system:target", f"target: {target}"),
         f"{say('Split:')} `{split}` " + brief.definition("system:split", f"how rows are divided: {split}"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bluegold.core.errors import RegistryError
 from bluegold.registry.predictors.protocol import Predictor
+from bluegold.security.artefact_scan import scan
 
 __all__ = ["FAMILIES", "load_predictor"]
 
@@ -40,6 +41,20 @@ def _xgboost(data: bytes) -> Predictor:
     return XgboostPredictor(data)
 
 
+def _ensemble(data: bytes) -> Predictor:
+    from bluegold.registry.predictors.ensemble import EnsemblePredictor
+
+    return EnsemblePredictor.load(data, _member)
+
+
+def _member(family: str, data: bytes) -> Predictor:
+    """A model inside a file, scanned as it would be on its own."""
+    problems = scan(FAMILIES[family][0], data) if family in FAMILIES else ()
+    if problems:
+        raise RegistryError(f"a member of family '{family}' is refused", why="; ".join(problems))
+    return load_predictor(family, data)
+
+
 #: family -> (file name of its artefact, loader).
 FAMILIES: dict[str, tuple[str, Callable[[bytes], Predictor]]] = {
     "lightgbm": ("model.txt", _lightgbm),
@@ -48,6 +63,7 @@ FAMILIES: dict[str, tuple[str, Callable[[bytes], Predictor]]] = {
     "softmax": ("model.json", _softmax),
     "onnx": ("model.onnx", _onnx),
     "xgboost": ("model.json", _xgboost),
+    "ensemble": ("ensemble.json", _ensemble),
 }
 
 
