@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bluegold.core.plan import Plan
+from bluegold.core.plan import Ensemble, ExperimentPlan, Plan, Rollout
 from bluegold.design.document import document
 from bluegold.design.words import Words
 
@@ -27,12 +27,18 @@ def test_the_check_finds_english() -> None:
 
 @pytest.mark.parametrize("variant", ["technical", "executive"])
 def test_no_english_sentence_is_left(tmp_path: Path, variant: str) -> None:
-    document(Plan(system="pedidos"), None, tmp_path, fmt="markdown", lang="es", variant=variant)
+    plan = Plan(
+        system="pedidos",
+        ensemble=Ensemble(members=("v1", "v2"), weights="fitted"),
+        rollout=Rollout(experiment=ExperimentPlan(metric="outcome", better="fewer", decides="promote")),
+    )
+    document(plan, None, tmp_path, fmt="markdown", lang="es", variant=variant)
     texts = {path.name: path.read_text() for path in sorted(tmp_path.rglob("*.md"))}
     assert len(texts) > 10
     assert {name: found for name, text in texts.items() if (found := english(text))} == {}
     whole = "\n".join(texts.values())
     assert "[Requiere input adicional: " in whole
+    assert "**Experimento:** menos resultados positivos" in whole
     assert "Requiere instrumentación" in whole
     assert "Needs in" not in whole
 

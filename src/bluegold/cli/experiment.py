@@ -23,13 +23,14 @@ def experiment(
         str, typer.Option("--metric", help="correct: how often answers were right; outcome: how often it was positive.")
     ] = "correct",
     alpha: Annotated[float, typer.Option("--alpha", min=0.0001, max=0.5, help="Level of the interval.")] = 0.05,
+    fewer: Annotated[bool, typer.Option("--fewer", help="With outcome: fewer positive ones are better.")] = False,
     workspace: WorkspaceOption = None,
     actor: ActorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the users who were routed to a version with those who stayed with Blue; look as often as you like."""
     from bluegold.delivery.candidate import Subject
-    from bluegold.delivery.experiment import analyse
+    from bluegold.delivery.experiment import Question, analyse
     from bluegold.production.results.decision_reader import DecisionReader
 
     if metric not in {"correct", "outcome"}:
@@ -43,14 +44,10 @@ def experiment(
                 way_out=f"run 'bluegold deliver {subject.ref}'",
                 subject=subject.ref,
             )
-        positive = subject.decision.rule.positive_label
-    found = analyse(
-        DecisionReader(space.decisions).records(),
-        splits,
-        metric=cast("Metric", metric),
-        positive=positive,
-        alpha=alpha,
-    )
+        question = Question(
+            metric=cast("Metric", metric), rule=subject.decision.rule, alpha=alpha, fewer=fewer and metric == "outcome"
+        )
+    found = analyse(DecisionReader(space.decisions).records(), splits, question)
     emit(found, as_json=as_json, text=lambda: _told(found))
 
 

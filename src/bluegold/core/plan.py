@@ -10,6 +10,7 @@ import msgspec
 __all__ = [
     "Batch",
     "Ensemble",
+    "ExperimentPlan",
     "Fairness",
     "Freeze",
     "Governance",
@@ -109,6 +110,27 @@ class Freeze(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     zone: str = "UTC"
 
 
+class ExperimentPlan(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A champion-challenger experiment: the canary becomes one, and ends when it is decided.
+
+    ``share``: of the users, who are answered by Gold.  ``metric``: how often answers were ``correct``, or how often the
+    ``outcome`` was positive; ``better``: whether more or fewer positive outcomes are wanted.  ``alpha``: the chance of
+    ever calling a difference that is none.  ``least`` and ``most``: outcomes of both groups before anything is
+    decided, and after which nothing more is expected.  ``days``: the same as time.  ``decides``: a winner goes on to
+    the shift by itself, or is recommended to a person.  ``undecided``: what becomes of a release without a winner.
+    """
+
+    share: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.5
+    metric: Literal["correct", "outcome"] = "correct"
+    better: Literal["more", "fewer"] = "more"
+    alpha: Annotated[float, msgspec.Meta(gt=0.0, lt=0.5)] = 0.05
+    least: Annotated[int, msgspec.Meta(ge=1)] = 500
+    most: Annotated[int, msgspec.Meta(ge=1)] = 20_000
+    days: Annotated[float, msgspec.Meta(gt=0.0)] = 14.0
+    decides: Literal["promote", "recommend"] = "recommend"
+    undecided: Literal["pause", "rollback", "go_on"] = "pause"
+
+
 class Rollout(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a candidate becomes production.
 
@@ -120,6 +142,7 @@ class Rollout(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     that it is better than Blue.
     ``level``: what a release may change: ``pipeline``, features and model together; or ``model``, a new model on the
     feature program of the version in production, whose vocabularies it keeps.
+    ``experiment``: what the canary is to find out about users, with its own share.
     """
 
     shadow_s: float = 5.0
@@ -137,6 +160,7 @@ class Rollout(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     freezes: tuple[Freeze, ...] = ()
     goal: Literal["none", "not_worse", "better"] = "none"
     level: Literal["pipeline", "model"] = "pipeline"
+    experiment: ExperimentPlan | None = None
     guardrails: Guardrails = Guardrails()
 
 

@@ -67,6 +67,7 @@ def _consistent(plan: Plan, path: Path) -> None:
             way_out="for example shares: [0.05, 0.25, 0.5, 1.0]",
         )
     _calendar(plan.rollout, path)
+    _experiment(plan, path)
     if ":" in plan.stores.online.partition("://")[2].rpartition("@")[0]:
         raise DefinitionError(
             f"'{path}': the address in stores.online holds a password",
@@ -91,6 +92,22 @@ def _members(ensemble: Ensemble | None, path: Path) -> None:
         raise DefinitionError(
             f"'{path}': ensemble.weights has {len(weights)} numbers for {count} members",
             way_out="give one a member, or weights: equal, or weights: fitted",
+        )
+
+
+def _experiment(plan: Plan, path: Path) -> None:
+    experiment = plan.rollout.experiment
+    if experiment is None:
+        return
+    if experiment.least > experiment.most:
+        raise DefinitionError(
+            f"'{path}': rollout.experiment.least {experiment.least} is more than most {experiment.most}",
+            way_out="an experiment is decided between both: give least <= most",
+        )
+    if plan.regulated and experiment.decides == "promote":
+        raise DefinitionError(
+            f"'{path}': regulated is true but rollout.experiment.decides is 'promote'",
+            way_out="a regulated system lets a person decide: decides: recommend",
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,6 +20,7 @@ from bluegold.delivery.release import TRAFFIC
 from bluegold.delivery.safety import decide_rollback
 from bluegold.delivery.skew import LiveFeatures
 from bluegold.delivery.steering import Steering
+from bluegold.delivery.trial import Trial
 from bluegold.delivery.watch import Observation, Watch
 from bluegold.features.profile import Profile
 from bluegold.production.results.decision_reader import DecisionReader
@@ -47,6 +48,7 @@ class Rollout:
         self._plan = candidate.plan.rollout
         self._watch: Watch | None = None
         self._evidence: Evidence | None = None
+        self._trial: Trial | None = None
 
     def watch(self) -> None:
         """Enter the present phase and watch it to its end."""
@@ -92,7 +94,12 @@ class Rollout:
         phase = self._journal.phase
         if phase == "shadow":
             return 0.0
-        return self._plan.canary if phase == "canary" else float(self._journal.detail.get("share", 0.0))
+        return self._canary_share if phase == "canary" else float(self._journal.detail.get("share", 0.0))
+
+    @property
+    def _canary_share(self) -> float:
+        experiment = self._plan.experiment
+        return self._plan.canary if experiment is None else experiment.share
 
     def _open_evidence(self) -> None:
         """Build the evidence from the log, and begin a window for every revision that asked Gold."""
@@ -116,10 +123,13 @@ class Rollout:
                 reasons=self._reasons(starts),
             )
             reader = DecisionReader(self._candidate.workspace.decisions)
-            self._watch = Watch(reader, self._evidence, self._plan, self._journal.detail.get("positions"))
-        for revision in self._revisions():
-            if revision not in self._evidence.revisions:
-                self._evidence.begin(revision)
+            since = self._journal.detail.get("positions")
+            self._watch = Watch(reader, self._evidence, self._plan, since)
+            if self._plan.experiment is not None:
+                self._trial = Trial(self._plan.experiment, decision.rule, reader, since)
+        for split in self._splits():
+            if split.revision not in self._evidence.revisions:
+                self._evidence.begin(split.revision)
 
     def _reasons(self, starts: int) -> AttributionShift | None:
         """What compares attributions, where the plan wants them compared and both models have some."""
@@ -141,10 +151,11 @@ class Rollout:
         ]
         return LiveFeatures(self._candidate.facts("profile.json", Profile), frozenset(one.digest for one in programs))
 
-    def _revisions(self) -> list[int]:
+    def _splits(self) -> list[TrafficSplit]:
+        """The revisions of this release that asked Gold."""
         since = int(self._journal.detail.get("since_revision", 0))
         return [
-            split.revision
+            split
             for split in self._journal.registry.traffic.history(self._journal.model)
             if split.revision > since and split.gold == self._journal.ref and split.mode in TRAFFIC.values()
             if split.mode != "rehearsal"
@@ -156,6 +167,8 @@ class Rollout:
             return None
         entered, told = time.monotonic(), time.monotonic()
         hold_s = self._hold_s(split)
+        trial = self._trial if self._journal.phase == "canary" else None
+        splits = self._splits() if trial is not None else []
         while True:
             self._watch.read()
             observation = self._watch.look(
@@ -164,10 +177,13 @@ class Rollout:
                 users=self._journal.phase in {"canary", "shift"},
                 last=self._next() == "promotion",
             )
+            if trial is not None:
+                observation = trial.look(splits, observation)
             observation = self._may_advance(observation)
             if self._intervened(split):
                 return None
-            if observation.verdict != "hold" or time.monotonic() - entered > self._plan.max_wait_s:
+            waited = trial is None and time.monotonic() - entered > self._plan.max_wait_s  # an experiment has its days
+            if observation.verdict != "hold" or waited:
                 return observation
             if time.monotonic() - told > _TELL_S:
                 told = time.monotonic()
@@ -211,10 +227,14 @@ class Rollout:
         journal = self._journal
         if observation.verdict == "rollback":
             decide_rollback(
-                journal, observation.reason, first_bad_at=observation.first_bad_at, measures=observation.measures
+                journal,
+                observation.reason,
+                first_bad_at=observation.first_bad_at,
+                measures=observation.measures,
+                **_shown(observation),
             )
         elif observation.verdict == "pause":
-            self._pause(observation.reason)
+            self._pause(observation.reason, **_shown(observation))
         elif observation.verdict == "hold":
             self._pause(f"nothing could be decided after {self._plan.max_wait_s:g} s: {observation.reason}")
         else:
@@ -230,14 +250,14 @@ class Rollout:
             journal.advance(target, missing, level="loud", reason=missing, measures=observation.measures)
             self._leave(missing)
         elif journal.phase == "shadow":
-            share = self._plan.canary
+            share = self._canary_share
             journal.advance("canary", f"canary: Gold answers {share:.0%}", share=share, measures=observation.measures)
         else:
             share = next((share for share in self._plan.shares if share > self._share()), 0.0)
             if share:
-                journal.advance("shift", f"shift: Gold answers {share:.0%}", share=share, measures=observation.measures)
+                self._shift(share, observation)
             elif journal.phase == "canary":
-                journal.advance("shift", "shift: Gold answers 100%", share=1.0, measures=observation.measures)
+                self._shift(1.0, observation)
             else:
                 journal.advance(
                     "promoting",
@@ -247,12 +267,27 @@ class Rollout:
                     reason=f"{self._evidence.quality.n if self._evidence else 0} labelled pairs, no guardrail broken",
                 )
 
-    def _pause(self, reason: str) -> None:
+    def _shift(self, share: float, observation: Observation) -> None:
+        won = f"{observation.reason}; " if observation.experiment is not None else ""
+        self._journal.advance(
+            "shift",
+            f"{won}shift: Gold answers {share:.0%}",
+            share=share,
+            measures=observation.measures,
+            **_shown(observation),
+        )
+
+    def _pause(self, reason: str, **detail: Any) -> None:
         """Blue answers everybody until a person decides; the evidence so far stays in the log."""
-        self._journal.advance("paused", f"paused for a person: {reason}", level="loud", reason=reason)
+        self._journal.advance("paused", f"paused for a person: {reason}", level="loud", reason=reason, **detail)
         self._leave(reason)
 
     def _leave(self, reason: str) -> None:
         self._steering.set(
             self._journal.blue, "", "off", 0.0, reason=f"paused: {reason}"[:300], sticky_by=self._plan.sticky_by
         )
+
+
+def _shown(observation: Observation) -> dict[str, Any]:
+    """The experiment as the release carries it along."""
+    return {} if observation.experiment is None else {"experiment": observation.experiment}

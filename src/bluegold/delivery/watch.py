@@ -15,6 +15,7 @@ import msgspec
 from bluegold.core.nouns import Measure
 from bluegold.core.plan import Rollout
 from bluegold.delivery.evidence import Evidence
+from bluegold.delivery.experiment import Experiment
 from bluegold.delivery.guardrails import findings
 from bluegold.production.results.decision_reader import DecisionReader, Positions
 
@@ -29,12 +30,14 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         reason: why, with numbers.
         measures: every guardrail with its value, limit and count in the present phase.
         first_bad_at: when (unix seconds) the broken guardrail's mean first went beyond its limit and stayed there.
+        experiment: what the canary's experiment shows, where the plan has one.
     """
 
     verdict: Literal["advance", "hold", "pause", "rollback"]
     reason: str
     measures: tuple[Measure, ...]
     first_bad_at: float = 0.0
+    experiment: Experiment | None = None
 
 
 class Watch:

@@ -225,6 +225,7 @@ def _rollout(brief: Brief) -> Bullets:
             + " "
             + brief.plan("rollout.guardrails", f"guardrails: {_limits(guard)}"),
             f"**{say('Agreement:')}** ≥ {guard.agreement:.0%}",
+            *_reasons(brief),
             f"**{say('Errors:')}** ≤ {guard.error_rate:.1%}",
             f"**{say('Slower than')} {guard.latency_ms:g} ms:** ≤ {guard.slow_rate:.0%}",
             say(
@@ -234,8 +235,46 @@ def _rollout(brief: Brief) -> Bullets:
             )
             + " "
             + brief.cites.cite(module_place("bluegold.delivery.sequential"), "always-valid sequential statistics"),
+            *_experiment(brief),
         )
     )
+
+
+def _reasons(brief: Brief) -> list[str]:
+    """Whether Gold may decide for other reasons than Blue, and by how much."""
+    limit = brief.facts.plan.rollout.guardrails.attribution_shift
+    if limit >= 1.0:
+        return []
+    said = brief.say("no feature's share of the attributions changes by more than {x}", x=f"{limit:.0%}")
+    return [f"**{brief.say('Reasons:')}** {said}"]
+
+
+def _experiment(brief: Brief) -> list[str]:
+    """What the canary is to find out about users, and what follows from it."""
+    plan, say = brief.facts.plan.rollout.experiment, brief.say
+    if plan is None:
+        return []
+    asked = (
+        say("how often answers are right")
+        if plan.metric == "correct"
+        else say("more positive outcomes" if plan.better == "more" else "fewer positive outcomes")
+    )
+    told = say(
+        "Gold answers {share} of the users until a winner is certain at level {a}, "
+        "for at most {most} outcomes or {days} days",
+        share=f"{plan.share:.0%}",
+        a=f"{plan.alpha:g}",
+        most=f"{plan.most:,}",
+        days=f"{plan.days:g}",
+    )
+    then = say("a winner goes on by itself" if plan.decides == "promote" else "a winner is recommended to a person")
+    otherwise = {
+        "pause": "without one a person decides",
+        "rollback": "without one Blue stays",
+        "go_on": "without one too",
+    }
+    mark = brief.plan("rollout.experiment", f"experiment: {plan.metric}, {plan.share:.0%}, decides: {plan.decides}")
+    return [f"**{say('Experiment:')}** {asked}; {told}; {then}; {say(otherwise[plan.undecided])} {mark}"]
 
 
 def _releases(brief: Brief) -> list[Block]:
