@@ -21,6 +21,7 @@ from bluegold.delivery.release import TRAFFIC, Phase
 from bluegold.delivery.reporting import failed
 from bluegold.delivery.rollout import Rollout
 from bluegold.delivery.safety import complete_rollback, decide_rollback
+from bluegold.delivery.siblings import take_others_back
 from bluegold.delivery.steering import Steering, alone
 from bluegold.production.operations.processes import Endpoint
 from bluegold.production.results.decision_reader import DecisionReader
@@ -115,6 +116,7 @@ class _Controller:
             case "promoting":
                 carry_out_promotion(self._candidate, self._journal, self._steering)
             case _:
+                take_others_back(self._journal, self._candidate.workspace)
                 complete_rollback(self._journal, self._steering)
 
     def _wake(self) -> None:

@@ -6,6 +6,7 @@ from bluegold.core.errors import BluegoldError, DeliveryError
 from bluegold.delivery.candidate import Candidate
 from bluegold.delivery.journal import Journal
 from bluegold.delivery.safety import decide_rollback
+from bluegold.delivery.siblings import fallen
 from bluegold.delivery.steering import Steering
 from bluegold.production.canary import canary_token
 from bluegold.production.operations.known_answers import ask
@@ -28,6 +29,7 @@ def carry_out_promotion(candidate: Candidate, journal: Journal, steering: Steeri
     try:
         _promote(candidate, journal)
         wrong, took = proof_of(candidate, steering)
+        wrong = wrong or fallen(journal)
     except BluegoldError as error:
         if not blue:
             raise
