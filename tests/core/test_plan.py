@@ -55,3 +55,20 @@ def test_binary_is_no_plan(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DefinitionError, match="cannot be read"):
         read_plan(file)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rollout: {shadow_s: -5}",
+        "rollout: {min_requests: 0}",
+        "rollout: {guardrails: {quality_loss: -0.5}}",
+        "rollout: {guardrails: {agreement: 1.5}}",
+        "requirements: {AP-7: {threshold: 0.1, reason: ''}}",
+    ],
+)
+def test_a_limit_that_cannot_be_meant_is_named(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "architecture.yaml"
+    path.write_text(f"system: x\n{text}\n")
+    with pytest.raises(DefinitionError, match="at `"):
+        read_plan(path)

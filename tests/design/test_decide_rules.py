@@ -153,6 +153,16 @@ def test_only_facts_that_could_change_a_decision_are_asked_for(tmp_path):
             "architecture.yaml:1 says streaming, but architecture.yaml:2",
         ),
         (
+            "topology: streaming\nlatency_need: por la noche",
+            Plan(system="x", topology="streaming", latency_need="por la noche"),
+            "architecture.yaml:2 lets an answer take 8 hours",
+        ),
+        (
+            "topology: streaming\nworkload: {freshness_s: 172800}",
+            Plan(system="x", topology="streaming", workload=Workload(freshness_s=172_800)),
+            "architecture.yaml:2 lets an answer be 2 days old",
+        ),
+        (
             "latency_need: 20 ms\nworkload: {latency_ms: 50}",
             Plan(system="x", latency_need="20 ms", workload=Workload(latency_ms=50)),
             "architecture.yaml:2 says 50 ms, but architecture.yaml:1 says 20 ms",

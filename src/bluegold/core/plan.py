@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 Share = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
+Part = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0.0)]
 Point = Literal["canary", "shift", "promotion"]
 Guardrail = Literal[
     "quality", "errors", "agreement", "slow", "slice", "calibration", "prediction_shift", "attribution_shift"
@@ -82,14 +84,14 @@ class Guardrails(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ``pause_on``: guardrails that pause the release for a person when they break; the others take it back.
     """
 
-    quality_loss: float = 0.01
-    error_rate: float = 0.01
-    agreement: float = 0.90
-    latency_ms: float = 50.0
-    slow_rate: float = 0.05
-    calibration: float = 0.10
-    prediction_shift: float = 0.10
-    attribution_shift: float = 0.25
+    quality_loss: Part = 0.01
+    error_rate: Part = 0.01
+    agreement: Part = 0.90
+    latency_ms: Annotated[float, msgspec.Meta(gt=0.0)] = 50.0
+    slow_rate: Part = 0.05
+    calibration: Part = 0.10
+    prediction_shift: Part = 0.10
+    attribution_shift: Part = 0.25
     pause_on: tuple[Guardrail, ...] = ("calibration", "prediction_shift", "attribution_shift")
 
 
@@ -145,16 +147,16 @@ class Rollout(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ``experiment``: what the canary is to find out about users, with its own share.
     """
 
-    shadow_s: float = 5.0
+    shadow_s: Seconds = 5.0
     canary: Share = 0.05
     shares: tuple[Share, ...] = (0.05, 0.25, 0.5, 1.0)
-    hold_s: float = 5.0
-    min_requests: int = 300
-    max_wait_s: float = 600.0
+    hold_s: Seconds = 5.0
+    min_requests: Annotated[int, msgspec.Meta(ge=1)] = 300
+    max_wait_s: Seconds = 600.0
     alpha: Annotated[float, msgspec.Meta(gt=0.0, lt=0.5)] = 0.01
     sticky_by: str = ""
     lease_s: Annotated[float, msgspec.Meta(ge=1.0)] = 10.0
-    bake_s: float = 0.0
+    bake_s: Seconds = 0.0
     approve_before: tuple[Point, ...] = ()
     windows: tuple[Window, ...] = ()
     freezes: tuple[Freeze, ...] = ()
@@ -232,7 +234,7 @@ class Governance(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Override(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A requirement tightened or replaced, with the reason."""
 
-    reason: str
+    reason: Annotated[str, msgspec.Meta(min_length=1)]
     threshold: float | None = None
     objective: float | None = None
 

@@ -11,6 +11,7 @@ from bluegold.design.workload import sentence_latency, workload
 __all__ = ["refuse_contradictions"]
 
 _MINUTE_MS = 60_000
+_HOUR_S = 3_600
 
 
 def refuse_contradictions(facts: Facts) -> None:
@@ -62,11 +63,30 @@ def _too_slow(facts: Facts) -> _Found:
 
 def _too_much(facts: Facts) -> _Found:
     topology, place = _topology(facts)
-    need = workload(facts)["latency_ms"]
-    if topology != "streaming" or need.value is None or need.value < _MINUTE_MS:
+    need, age = workload(facts)["latency_ms"], workload(facts)["freshness_s"]
+    if topology != "streaming":
         return None
-    what = f"{place} says streaming, but {need.place} lets an answer take {need.value:g} ms: nothing needs a stream"
-    return what, "choose batch, or state the latency that needs it"
+    way_out = "choose batch, or state the latency that needs it"
+    if need.value is not None:
+        if need.value < _MINUTE_MS:
+            return None
+        return f"{place} says streaming, but {need.place} lets an answer take {_time(need.value)}", way_out
+    if age.value is not None and age.value >= _HOUR_S:
+        return f"{place} says streaming, but {age.place} lets an answer be {_time(age.value * 1000)} old", way_out
+    return None
+
+
+def _time(milliseconds: float) -> str:
+    """A time in the largest unit that fits.
+
+    Example:
+        >>> _time(90_000), _time(28_800_000), _time(172_800_000)
+        ('1.5 minutes', '8 hours', '2 days')
+    """
+    for unit, size in (("days", 86_400_000), ("hours", 3_600_000), ("minutes", _MINUTE_MS)):
+        if milliseconds >= size and (unit != "days" or milliseconds >= 2 * size):
+            return f"{milliseconds / size:g} {unit}"
+    return f"{milliseconds:g} ms"
 
 
 def _two_topologies(facts: Facts) -> _Found:

@@ -21,8 +21,24 @@ QUESTIONS: dict[str, str] = {
     "models": "how many models share features",
     "label_delay_hours": "how many hours pass until an outcome is known",
 }
-_LATENCY = re.compile(r"(\d+(?:[.,]\d+)?)\s*(milliseconds?|ms|seconds?|s|minutes?|min|hours?|h)\b")
-_FACTORS = {"ms": 1.0, "s": 1000.0, "min": 60_000.0, "h": 3_600_000.0}
+_LATENCY = re.compile(
+    r"(\d+(?:[.,]\d+)?)\s*(milliseconds?|milisegundos?|ms|seconds?|segundos?|s|minutes?|minutos?|min|hours?|horas?|h"
+    r"|days?|días?|d)\b",
+    re.IGNORECASE,
+)
+_FACTORS = {"m": 1.0, "s": 1000.0, "min": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
+_HOUR_MS = 3_600_000.0
+#: words that say how long an answer may take without a number, English and Spanish
+_WORDS: tuple[tuple[re.Pattern[str], float], ...] = tuple(
+    (re.compile(rf"\b(?:{words})", re.IGNORECASE), hours * _HOUR_MS)
+    for words, hours in (
+        ("hourly|every hour|cada hora", 1.0),
+        ("overnight|nightly|next morning|nocturn|por la noche|durante la noche|a la mañana siguiente", 8.0),
+        ("daily|every day|next day|once a day|diari|cada día|al día siguiente", 24.0),
+        ("weekly|every week|semanal|cada semana", 168.0),
+        ("monthly|every month|mensual|cada mes", 720.0),
+    )
+)
 _STREAMS = frozenset({"streaming", "queue"})
 
 
@@ -40,14 +56,17 @@ def sentence_latency(text: str) -> float | None:
     """The milliseconds that a sentence speaks of.
 
     Example:
-        >>> sentence_latency("an answer within 0.2 s"), sentence_latency("overnight"), sentence_latency("5 minutes")
-        (200.0, None, 300000.0)
+        >>> sentence_latency("an answer within 0.2 s"), sentence_latency("overnight"), sentence_latency("5 minutos")
+        (200.0, 28800000.0, 300000.0)
+        >>> sentence_latency("while the driver waits") is None
+        True
     """
     said = _LATENCY.search(text)
     if said is None:
-        return None
-    unit = "ms" if said[2].startswith(("ms", "milli")) else "min" if said[2].startswith("min") else said[2][0]
-    return float(said[1].replace(",", ".")) * _FACTORS[unit]
+        return next((milliseconds for words, milliseconds in _WORDS if words.search(text)), None)
+    unit = said[2].lower()
+    kind = "m" if unit.startswith(("ms", "mil")) else "min" if unit.startswith("min") else unit[0]
+    return float(said[1].replace(",", ".")) * _FACTORS[kind]
 
 
 def workload(facts: Facts) -> dict[str, Fact]:
