@@ -72,5 +72,5 @@ def with_answers(talk: Conversation, subject: System | Plan, known: Workspace | 
     chosen = talk.decisions(decided)
     given = {**given, **given_answers({}, chosen)}
     decided = decide(facts_with(given))
-    talk.checkpoint("after the decisions", [f"{i.decision.section} {i.id}: {i.decision.choice}" for i in decided])
+    talk.checkpoint("after the decisions", talk.standing(decided))
     return msgspec.structs.replace(found, given=given)

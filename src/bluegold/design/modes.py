@@ -139,6 +139,16 @@ class Conversation:
             return {}
         return _changed((item, self._choice(item)) for item in open_ones)
 
+    def standing(self, decided: Iterable[Decided]) -> list[str]:
+        """Every decision in one line, in the language of the conversation.
+
+        Args:
+            decided: every decision as it stands.
+        """
+        return [
+            f"{item.decision.section} {self._say(item.decision.question)} {self._say(item.option)}" for item in decided
+        ]
+
     def checkpoint(self, name: str, lines: Sequence[str]) -> None:
         """Stop for approval where the mode wants it.
 
@@ -174,6 +184,8 @@ class Conversation:
                     f"  {number} {self._say(item.decision.question)} {self._say(item.option)}"
                     f" ({self._say(item.decision.source)})"
                 )
+            if not mine:
+                self._tell(f"  {self._say('nothing to decide here: its limits stand in architecture.yaml')}")
             chosen |= self._section(section, mine)
         return chosen
 
@@ -197,8 +209,9 @@ class Conversation:
     def _number(self, key: str, question: str) -> float | None:
         default = self._before.get(key, "")
         shown = default or self._say("leave open")
+        asked = self._say("{question}?", question=f"{question[:1].upper()}{question[1:]}")
         while key not in self._kept.answers:
-            text = self._typed(f"{question[:1].upper()}{question[1:]}? [{shown}] ") or default
+            text = self._typed(f"{asked} [{shown}] ") or default
             if not text or _positive(text) is not None:
                 self._keep(key, text)
             else:
@@ -214,7 +227,8 @@ class Conversation:
             default = names.index(standing) + 1 if standing in names else names.index(item.option) + 1
             self._tell(f"{question.section} {self._say(question.question)}")
             for number, option in enumerate(question.option, 1):
-                self._tell(f"  {number} {self._say(option.name)}: {self._say(option.because)}")
+                gain, price = self._say(option.enables), self._say(option.constrains)
+                self._tell(f"  {number} {self._say(option.name)}: {gain}; {self._say('but')} {price}")
             while key not in self._kept.answers:
                 text = self._typed(self._say("Number [{default}] ", default=default)) or str(default)
                 if text.isdecimal() and 1 <= int(text) <= len(names):
@@ -231,6 +245,8 @@ class Conversation:
                 return False
             if text in _YES:
                 self._keep(key, "yes")
+            else:
+                self._tell(self._say("'{typed}' is neither yes nor no", typed=text))
         return True
 
     def _typed(self, prompt: str) -> str:
