@@ -63,3 +63,12 @@ def test_assess_says_what_is_missing(folder, tmp_path):
     rows = msgspec.json.decode(done.stdout)["rows"]
     assert {row["section"] for row in rows} == {"S1", "S2", "S3", "S4", "S5", "S6"}
     assert any(row["status"] == "missing" for row in rows)
+
+
+def test_a_folder_without_machine_learning_is_not_assessed(tmp_path):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "main.py").write_text("import os\nprint(os.getcwd())\n")
+    done = run("assess", "app", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "shows no machine learning" in done.stderr
+    assert "designs one that is yet to be built" in done.stderr

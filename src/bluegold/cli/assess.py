@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bluegold.cli.terminal import JsonOption, emit
+from bluegold.core.errors import DataError
 
 if TYPE_CHECKING:
     from bluegold.design.assessment import Assessment
@@ -25,6 +26,12 @@ def assess(
     from bluegold.design.scan import scan
 
     found = hold(path, scan(path))
+    if not found.learns:
+        raise DataError(
+            f"'{path}' shows no machine learning, so there is nothing to hold against S1-S6",
+            why="no library of it is in use, and no code trains, scores or registers a model",
+            way_out="give the folder of an AI system; 'bluegold design NAME' designs one that is yet to be built",
+        )
     emit(found, as_json=as_json, text=_table(found))
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from bluegold.core.nouns import Finding, Noun, Section
+from bluegold.design.facts import learns
 from bluegold.design.understand import AsIs, Risk, understand
 from bluegold.design.understand.sources import Sources, read_sources
 
@@ -33,12 +34,13 @@ class Assessed(Noun, frozen=True, kw_only=True):
 
 
 class Assessment(Noun, frozen=True, kw_only=True):
-    """All rows, and per section (points, of how many)."""
+    """All rows, per section (points, of how many), and whether the code base has to do with models at all."""
 
     rows: tuple[Assessed, ...]
     sections: dict[str, tuple[float, int]]
     points: float
     total: int
+    learns: bool
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +112,7 @@ def assess(root: Path, findings: tuple[Finding, ...]) -> Assessment:
         sections=dict(sorted(sections.items())),
         points=sum(points for points, _ in sections.values()),
         total=len(rows),
+        learns=learns(findings, seen.as_is),
     )
 
 
