@@ -33,6 +33,10 @@ class Assessed(Noun, frozen=True, kw_only=True):
     missing: str
 
 
+#: a system that is defined here trains, though its definition alone shows no library
+_DEFINITION = ("pipeline.py", "architecture.yaml")
+
+
 class Assessment(Noun, frozen=True, kw_only=True):
     """All rows, per section (points, of how many), and whether the code base has to do with models at all."""
 
@@ -112,7 +116,7 @@ def assess(root: Path, findings: tuple[Finding, ...]) -> Assessment:
         sections=dict(sorted(sections.items())),
         points=sum(points for points, _ in sections.values()),
         total=len(rows),
-        learns=learns(findings, seen.as_is),
+        learns=learns(findings, seen.as_is) or all((root / name).is_file() for name in _DEFINITION),
     )
 
 
