@@ -146,7 +146,8 @@ def test_names_are_never_hidden(tmp_path: Path) -> None:
     ("cells", "said"),
     [
         (("x = 1 +",), "cell 2, line 1, is not Python"),
-        (("await x",), "cell 2"),
+        (("await x",), "waits at its top level"),
+        (("y = [await x for x in z]",), "waits at its top level"),
         (("y = unknown + 1",), "uses 'unknown', which nothing before it gives"),
         (("files = !ls\nprint(files)",), "'files' takes its value from the shell"),
         (("n = 0\ndef up():\n    global n\n    n += 1",), "declares n global"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import os
 import re
 from pathlib import Path
@@ -140,9 +141,12 @@ def slug_of(notebook: Path) -> str:
     Example:
         >>> slug_of(Path("01 Train-Model.ipynb"))
         'train_model'
+        >>> slug_of(Path("async.ipynb"))
+        'async_notebook'
     """
     found = re.sub(r"\W+", "_", notebook.stem.lower(), flags=re.ASCII).strip("_")
-    return re.sub(r"^[\d_]+", "", found) or "notebook"
+    name = re.sub(r"^[\d_]+", "", found) or "notebook"
+    return f"{name}_notebook" if keyword.iskeyword(name) else name
 
 
 def package_names(notebooks: list[Path]) -> list[str]:

@@ -52,7 +52,7 @@ def _of_cell(book: Book, cell: Cell) -> Iterator[Statement]:
     try:
         code = _unwrapped(cell.code)
         tree = ast.parse(code)
-        compile(tree, "cell", "exec")
+        _runs(tree, where)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise DataError(
@@ -68,6 +68,19 @@ def _of_cell(book: Book, cell: Cell) -> Iterator[Statement]:
                     way_out="pass the value in and return it",
                 )
         yield _statement(cell, node, _text(tree.body, index, lines))
+
+
+def _runs(tree: ast.Module, where: str) -> None:
+    """Nothing when a cell compiles; what only a notebook runs is named."""
+    try:
+        compile(tree, "cell", "exec")
+    except SyntaxError as error:
+        compile(tree, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        raise DataError(
+            f"{where}, line {error.lineno}, waits at its top level",
+            why="an await outside a function runs in a notebook only",
+            way_out="put it into an async function and call asyncio.run(...)",
+        ) from error
 
 
 def _unwrapped(code: str) -> str:
