@@ -16,6 +16,7 @@ __all__ = ["Index"]
 Rows = tuple[Detector, ...]
 #: a client library that carries the version of its service in its name is the same library
 _VERSIONED = re.compile(r"(google\.cloud\.\w+?)_v\d\w*")
+_END = r"\Z"
 _FALLBACK = re.compile(r"\$\{\w{1,80}:?-([^}]{0,200})\}")
 
 
@@ -98,6 +99,22 @@ class Index:
             "command": self._command,
         }
 
+    @property
+    def method_signs(self) -> tuple[str, str]:
+        """Expressions for the methods that show something with a text as argument only, and for the others."""
+        told = {name[1:] for name, signs in self._calls.items() if all(sign.argument for sign, _ in signs)}
+        bare = self.methods - told
+        return tuple("|".join(sorted(map(re.escape, names))) or "(?!)" for names in (told & self.methods, bare))  # type: ignore[return-value]
+
+    @property
+    def keyword_signs(self) -> str:
+        """An expression for keywords of calls, with their text, that are settings."""
+        signs = [sign for pairs in self._settings.values() for sign, _ in pairs if len(sign.tail) == 1]
+        found = {
+            rf"{re.escape(sign.tail[0])}\s*=\s*[\"']{sign.value.pattern.removesuffix(chr(92) + 'Z')}" for sign in signs
+        }
+        return "|".join(sorted(found)) or "(?!)"
+
     def match(self, signal: Signal) -> Rows:
         """The detectors that a signal speaks for, none when it says nothing to anyone."""
         finder = self._finders.get(signal.channel)
@@ -144,7 +161,7 @@ def _call_sign(text: str) -> CallSign:
 def _setting_sign(text: str) -> SettingSign:
     path, _, value = text.partition("=")
     pattern = "".join(".*" if part == "*" else re.escape(part) for part in re.split(r"(\*)", value))
-    return SettingSign(tuple(path.split(".")), re.compile(pattern + r"\Z"))
+    return SettingSign(tuple(path.split(".")), re.compile(pattern + _END))
 
 
 def _call_names(name: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ from bluegold.core.nouns import Finding
 from bluegold.design.scan.detector import Detector, built_in, guests
 from bluegold.design.scan.index import Index
 from bluegold.design.scan.modules import LocalModules
+from bluegold.design.scan.quiet import uncollected
 from bluegold.design.scan.readers.layouts import Layouts
 from bluegold.design.scan.readers.python import BESIDE
 from bluegold.design.scan.readers.table import Context, format_of
@@ -83,12 +84,13 @@ def survey(path: Path, *, limits: Limits | None = None, detectors: Iterable[Dete
     vendored = _submodules(entries, skipped)
     found: list[Finding] = []
     read = 0
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), uncollected():
         warnings.simplefilter("ignore")  # a strange escape in someone's string is not ours to report
         for entry in entries:
-            file = _open(entry, bounds, skipped)
-            code = file.text if file and file.name.endswith((".py", ".ipynb")) else None
-            scope = scope_of(entry.path, vendored, code)
+            text = _open(entry, bounds, skipped)
+            scope = scope_of(entry.path, vendored, text if entry.path.endswith((".py", ".ipynb")) else None)
+            aside = scope in {"test", "vendored"}
+            file = None if text is None else SourceFile(entry.path, text, aside=aside)
             read += file is not None
             signals = _signals(file, context, layouts) if file else layouts.names_only(entry.path)
             found.extend(_findings(signals, entry.path, scope, context.detectors))
@@ -109,7 +111,7 @@ def _index(rows: tuple[Detector, ...]) -> Index:
     return Index(rows)
 
 
-def _open(entry: Entry, limits: Limits, skipped: Counter[str]) -> SourceFile | None:
+def _open(entry: Entry, limits: Limits, skipped: Counter[str]) -> str | None:
     """The file as text, or nothing when no reader takes it."""
     name = entry.path.rpartition("/")[2]
     if format_of(name) is None:
@@ -121,7 +123,7 @@ def _open(entry: Entry, limits: Limits, skipped: Counter[str]) -> SourceFile | N
     text = decode(data) if data is not None else None
     if data is not None and text is None:
         skipped["binary"] += 1
-    return SourceFile(entry.path, text) if text is not None else None
+    return text
 
 
 def _signals(file: SourceFile, context: Context, layouts: Layouts) -> Iterator[Signal]:

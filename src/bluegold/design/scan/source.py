@@ -63,10 +63,12 @@ class SourceFile:
     Args:
         path: relative to the root, with forward slashes.
         text: its content.
+        aside: it belongs to tests or to other people, so that whatever it shows is only mentioned.
     """
 
-    def __init__(self, path: str, text: str) -> None:
+    def __init__(self, path: str, text: str, *, aside: bool = False) -> None:
         self.path = path
+        self.aside = aside
         self.name = path.rpartition("/")[2]
         self.folder = path.rpartition("/")[0]
         self.text = text

@@ -14,13 +14,14 @@ import msgspec
 
 from bluegold.core.nouns import Finding
 from bluegold.design.understand.code import Call, Module
-from bluegold.design.understand.imports import index_of, local_module
+from bluegold.design.understand.imports import closure, index_of, local_module
+from bluegold.design.understand.written import written
 
 __all__ = ["Activity", "Place", "activities", "relevant", "roles_of", "titles"]
 
 #: frameworks whose decorators answer requests
 _WEB = frozenset(
-    {"fastapi", "flask", "starlette", "litestar", "bentoml", "aiohttp", "sanic", "quart", "celery", "falcon"}
+    {"fastapi", "flask", "starlette", "litestar", "bentoml", "aiohttp", "sanic", "quart", "celery", "falcon", "django"}
 )
 
 
@@ -102,10 +103,13 @@ _TABLES = frozenset({"pandas", "polars", "pyspark", "dask", "modin"})
 #: classes whose ``fit`` learns a transform and not a model
 _TRANSFORMER = re.compile(
     r"sklearn\.(preprocessing|impute|compose|decomposition|feature_extraction|feature_selection|random_projection)\."
+    r"|sklearn\.neighbors\.NearestNeighbors\."
     r"|.*(Scaler|Encoder|Imputer|Vectorizer|Binarizer|Transformer|PCA|Tokenizer)\.|category_encoders\."
 )
 
 
+#: what is done with a registry that leaves it as it is
+_READS = re.compile(r"\.(load_\w+|get_\w+|search_\w+|list_\w+|download\w*)\(|address models:")
 #: methods of a model or a pipeline, whoever made it
 _OF_MODELS = frozenset({"fit", "fit_transform", "partial_fit", "predict", "predict_proba", "score"})
 #: what a file does that scores on its own: a model comes in, or answers go out
@@ -142,6 +146,9 @@ def roles_of(module: Module, *, learns: bool = False) -> dict[str, tuple[Place, 
             known = found.setdefault(row.id, {})
             if call.name not in known or place.line < known[call.name].line:
                 known[call.name] = place
+    for role, name, line in written(module, learns=learns):
+        place = Place(path=module.path, line=line, shows=f"def {name}()")
+        found.setdefault(role, {}).setdefault(f"def {name}", place)
     computed = [one for one in module.columns if one.of_table] if module.uses(_TABLES) and not web else []
     if computed and "transform" not in found:
         computed.sort(key=lambda one: one.line)
@@ -202,6 +209,19 @@ def _said(call: Call) -> str:
     return f"@{name}{shown if call.first else ''}" if call.decorates else f"{name}{shown}"
 
 
+def _not_alone(modules: tuple[Module, ...], roles: dict[str, dict[str, tuple[Place, ...]]]) -> Iterator[str]:
+    """Modules that predict for others: what a service imports, and what hands its predictions to an evaluation."""
+    predicting = [module for module in modules if "score" in roles[module.path]]
+    if not predicting:
+        return
+    serving = closure((module for module in modules if "serve" in roles[module.path]), modules)
+    by_name = index_of(modules)
+    for module in predicting:
+        near = (local_module(name, module.path, by_name) for name in module.imports)
+        if module.path in serving or any(other is not None and "evaluate" in roles[other.path] for other in near):
+            yield module.path
+
+
 def activities(modules: Iterable[Module], findings: Iterable[Finding]) -> tuple[Activity, ...]:
     """Everything the two pipelines do today, in the order of the table.
 
@@ -209,15 +229,24 @@ def activities(modules: Iterable[Module], findings: Iterable[Finding]) -> tuple[
         modules: the system's own modules and notebooks, no tests.
         findings: what the scan found; those in use show activities that no call shows.
     """
+    read = tuple(modules)
     places: dict[str, list[Place]] = {}
-    for module, learns in _joined(tuple(modules)):
-        for role, seen in roles_of(module, learns=learns).items():
+    roles = {module.path: roles_of(module, learns=learns) for module, learns in _joined(read)}
+    for path in _not_alone(read, roles):
+        del roles[path]["score"]
+    for done in roles.values():
+        for role, seen in done.items():
             places.setdefault(role, []).extend(seen)
     shown = {(role, place.path) for role, found in places.items() for place in found}
+    called = frozenset(places)
     for finding in findings:
         if finding.usage != "used" or finding.scope != "main":
             continue
+        if finding.kind == "registry" and _READS.search(finding.detail):
+            continue  # who takes a version out registers none
         for row in _table().activity:
+            if row.id in called and (finding.evidence in {"import", "call"} or finding.detail.startswith("class ")):
+                continue  # where calls show it elsewhere, a mere import does not show it here
             if finding.kind in row.kinds and (row.id, finding.path) not in shown:
                 shows = f"{finding.technology} ({finding.evidence})"
                 shown.add((row.id, finding.path))

@@ -135,8 +135,15 @@ def _derived(node: ast.Call) -> Iterator[Column]:
                 yield _column(keyword.arg, keyword.value, of_table=True)
     elif method == "withColumn" and len(node.args) == 2 and _text(node.args[0]):
         yield _column(_text(node.args[0]), node.args[1], of_table=True)
-    elif method == "alias" and isinstance(node.func, ast.Attribute) and node.args and not _trivial(node.func.value):
+    elif method == "alias" and isinstance(node.func, ast.Attribute) and node.args and not _plain(node.func.value):
         yield _column(_text(node.args[0]), node.func.value, of_table=True)
+
+
+def _plain(value: ast.expr) -> bool:
+    """Whether an expression counts rows, or is the same for every row."""
+    counts = isinstance(value, ast.Call) and all(isinstance(item, ast.Constant) for item in value.args)
+    named = getattr(value.func, "attr", getattr(value.func, "id", "")) if isinstance(value, ast.Call) else ""
+    return _trivial(value) or (counts and named in {"count", "lit"})
 
 
 def _column(name: str, value: ast.expr, *, of_table: bool) -> Column:

@@ -33,6 +33,7 @@ _MOVES = re.compile(
     r"(?i)(?:.*_)?(predict|infer|inference|serve|load|save|read|write|dump|fetch|download|upload|log|parse|setup|connect"
     r"|plot|train|fit|evaluate|evaluation|main|run|register)(?:_.*)?"
 )
+_OPENS = frozenset({"open", "write", "write_text", "print", "dump", "dumps", "execute", "commit", "savefig"})
 _CHANGES = frozenset(
     [
         *("fillna", "map", "apply", "astype", "clip", "where", "replace", "lower", "upper", "strip", "split", "log1p"),
@@ -58,9 +59,16 @@ def functions(module: Module) -> Iterator[Function]:
     for node in reversed(found):  # inner ones first: a shape renames what is inside
         body = node.body[1:] if ast.get_docstring(node) is not None else node.body
         nodes = [inner for item in body for inner in ast.walk(item)]
-        if len(nodes) >= 12 and not _MOVES.fullmatch(node.name) and any(map(_computes, nodes)):
+        if len(nodes) >= 12 and not _MOVES.fullmatch(node.name) and _makes(nodes):
             first, last = module.place(node.lineno), module.place(node.end_lineno or 1)
             yield Function(node.name, first, last, _shape(node, nodes, body))
+
+
+def _makes(nodes: list[ast.AST]) -> bool:
+    """Whether a body works on values and moves none: what opens, writes or prints makes no feature."""
+    calls = [node.func for node in nodes if isinstance(node, ast.Call)]
+    named = {getattr(called, "attr", getattr(called, "id", "")) for called in calls}
+    return named.isdisjoint(_OPENS) and any(map(_computes, nodes))
 
 
 def _computes(node: ast.AST) -> bool:

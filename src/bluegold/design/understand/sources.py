@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from bluegold.design.scan.quiet import uncollected
 from bluegold.design.scan.source import SourceFile, decode, scope_of
 from bluegold.design.scan.walk import Entry, Limits, read_bytes, walk
 from bluegold.design.understand.activities import relevant
@@ -49,15 +50,16 @@ def read_sources(root: Path, limits: Limits | None = None) -> Sources:
     bounds = limits or Limits()
     entries = list(walk(root, bounds, skipped))
     alone = not any(scope_of(entry.path) == "main" and entry.path.endswith((".py", ".ipynb")) for entry in entries)
-    for entry in entries:
-        name = entry.path.rpartition("/")[2]
-        scope = scope_of(entry.path)
-        if scope == "test":
-            tests.append(entry.path)
-        if _LOCKS.fullmatch(name):
-            locks.append(entry.path)
-        elif _SETTINGS.fullmatch(name) and (scope == "main" or (alone and scope == "example")):
-            _take(entry, bounds, (modules, texts), skipped)
+    with uncollected():
+        for entry in entries:
+            name = entry.path.rpartition("/")[2]
+            scope = scope_of(entry.path)
+            if scope == "test":
+                tests.append(entry.path)
+            if _LOCKS.fullmatch(name):
+                locks.append(entry.path)
+            elif _SETTINGS.fullmatch(name) and (scope == "main" or (alone and scope == "example")):
+                _take(entry, bounds, (modules, texts), skipped)
     return Sources(
         modules=tuple(modules), texts=tuple(texts), tests=tuple(tests), locks=tuple(locks), files=len(entries)
     )

@@ -7,17 +7,33 @@ import json
 import re
 from collections.abc import Iterator
 
+from bluegold.design.scan.readers.addresses import scheme_of
 from bluegold.design.scan.readers.names import package_signals
 from bluegold.design.scan.readers.syntax import outline
-from bluegold.design.scan.signals import Signal
+from bluegold.design.scan.signals import EvidenceKind, Signal
 from bluegold.design.scan.source import SourceFile
 
-__all__ = ["read_foreign", "read_go_mod", "read_jvm_build", "read_package_json", "read_r", "read_setup_py"]
+__all__ = [
+    "read_foreign",
+    "read_go_mod",
+    "read_jvm_build",
+    "read_package_json",
+    "read_prisma",
+    "read_r",
+    "read_setup_py",
+]
 
 _OPTIONS = frozenset({"install_requires", "extras_require", "setup_requires", "tests_require"})
 _NODE_IMPORT = re.compile(
     r"""(?:\bfrom\s{0,20}|\brequire\(\s{0,20}|^\s{0,20}import\s{1,20})['"]([^'"./][^'"\s]{0,120})['"]"""
 )
+#: libraries that are told by a word which database they talk to, and the words that are no schemes of addresses
+_MAPPERS = re.compile(r"typeorm|sequelize|\bknex\b|drizzle|mikro-orm|\bnew DataSource\(")
+_MAPPED = re.compile(r"""\b(?:type|dialect|client|driver)['"]?\s{0,5}:\s{0,5}['"]([a-z][a-z0-9-]{1,20})['"]""")
+_CLIENTS = {"pg": "postgres", "mysql2": "mysql", "sqlite3": "sqlite", "better-sqlite3": "sqlite", "sqlserver": "mssql"}
+_PROVIDER = re.compile(r"""\s{1,20}provider\s{0,20}=\s{0,20}"([a-z]{2,20})\"""")
+_VARIABLE = re.compile(r"""\bprocess\.env(?:\.([A-Z][A-Z0-9_]{2,60})|\[['"]([A-Z][A-Z0-9_]{2,60})['"]\])""")
+_QUOTED = re.compile(r"""["'`]([a-z][a-z0-9+.:-]{1,40}://[^"'`\s]{1,300})["'`]""")
 _JVM_IMPORT = re.compile(r"\s{0,20}import\s+(?:static\s+)?([a-z][\w.]{2,200})")
 _R_IMPORT = re.compile(r"\s{0,40}(?:library|require|requireNamespace)\(\s{0,9}['\"]?([A-Za-z][\w.]{1,60})")
 #: packages of R whose name means something else than the library of Python
@@ -87,11 +103,13 @@ def read_go_mod(file: SourceFile) -> Iterator[Signal]:
 
 
 def read_foreign(file: SourceFile) -> Iterator[Signal]:
-    """Imports of JavaScript, TypeScript, Go, Java, Kotlin and Scala, line by line."""
+    """Imports, addresses and variables of JavaScript, TypeScript, Go, Java, Kotlin and Scala, line by line."""
     suffix = file.name.rpartition(".")[2]
+    maps = suffix.endswith(("js", "ts", "jsx", "tsx")) and _MAPPERS.search(file.text)
     for number, line in enumerate(file.lines, 1):
         if line.lstrip().startswith(("//", "*", "/*")):
             continue
+        yield from _settings_of_code(line, number, mapped=bool(maps))
         if suffix == "go":
             found = _GO_IMPORT.match(line)
             if found:
@@ -101,8 +119,32 @@ def read_foreign(file: SourceFile) -> Iterator[Signal]:
             if found:
                 yield Signal("import", found[1], number, f"import {found[1]}")
         else:
+            typed = line.lstrip().startswith("import type") or file.name.endswith(".d.ts")
             for found in _NODE_IMPORT.finditer(line[:1000]):
-                yield Signal("foreign", f"npm:{found[1]}", number, f"import {found[1]}")
+                kind: EvidenceKind | None = "dependency" if typed else None
+                yield Signal("foreign", f"npm:{found[1]}", number, f"import {found[1]}", evidence=kind)
+
+
+def _settings_of_code(line: str, number: int, *, mapped: bool) -> Iterator[Signal]:
+    """Addresses, variables of the environment, and the databases that an object-relational mapper is told."""
+    for found in _VARIABLE.finditer(line[:1000]):
+        yield Signal("env", found[1] or found[2], number, f"variable {found[1] or found[2]}")
+    for found in _QUOTED.finditer(line[:1000]) if "://" in line else ():
+        scheme = scheme_of(found[1])
+        if scheme:
+            yield Signal("url", scheme, number, f"address {scheme}:")
+    for found in _MAPPED.finditer(line[:1000]) if mapped else ():
+        yield Signal("url", _CLIENTS.get(found[1], found[1]), number, f"database {found[1]}")
+
+
+def read_prisma(file: SourceFile) -> Iterator[Signal]:
+    """The database that a Prisma schema names."""
+    inside = False
+    for number, line in enumerate(file.lines, 1):
+        inside = line.startswith("datasource") or (inside and not line.startswith("}"))
+        found = _PROVIDER.match(line) if inside else None
+        if found:
+            yield Signal("url", _CLIENTS.get(found[1], found[1]), number, f"provider {found[1]}")
 
 
 def read_r(file: SourceFile) -> Iterator[Signal]:

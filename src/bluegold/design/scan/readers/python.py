@@ -9,9 +9,12 @@ from collections.abc import Iterator
 
 from bluegold.design.scan.index import Index
 from bluegold.design.scan.modules import LocalModules
-from bluegold.design.scan.readers.addresses import scheme_of
+from bluegold.design.scan.readers.addresses import DIALECT_KEYS, dialect_of, scheme_of
+from bluegold.design.scan.readers.interest import interest
+from bluegold.design.scan.readers.names import class_named
 from bluegold.design.scan.readers.prose import mention_signals
 from bluegold.design.scan.readers.shell import command_signals
+from bluegold.design.scan.readers.skim import Skimmed, skim
 from bluegold.design.scan.readers.syntax import Outline, outline, rough_imports
 from bluegold.design.scan.signals import Signal
 from bluegold.design.scan.source import SourceFile
@@ -20,7 +23,8 @@ __all__ = ["BESIDE", "Code", "commented", "python_prose", "read_python"]
 
 #: said of an import that a module in the same package may answer to
 BESIDE = " (or the module beside it)"
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TAKEN = re.compile(r"(?:^|,)[\s(]*([A-Za-z_]\w*)")
+_QUOTED = re.compile(r"""["']([^"'\s]{4,300})["']""")
 #: comments of one file that are looked at
 MOST_COMMENTS = 5_000
 _COMMENT = re.compile(r"#[^\n]*")
@@ -84,7 +88,7 @@ class Code:
         for call in found.calls:
             yield from self._call(call)
         for mapping in found.dicts:
-            yield from _manifest(mapping)
+            yield from _mapping(mapping)
         told = _told(found)
         for node in found.strings:
             if id(node) not in told:
@@ -118,28 +122,35 @@ class Code:
         return Signal("call", name, call.lineno, f"call {shown}", extra=first, keywords=keywords)
 
     def _arguments(self, call: ast.Call, name: str, first: str) -> Iterator[Signal]:
-        group, plural = _text(_keyword(call, "group")), _text(_keyword(call, "plural"))
+        given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+        group, plural = _text(given.get("group")), _text(given.get("plural"))
         if group and plural:
             yield Signal("resource", f"{group}/{plural}", call.lineno, f"{group} {plural}")
-        driver = _text(_keyword(call, "drivername")) or (first if name.endswith("URL.create") else "")
-        if driver:
-            yield Signal("url", driver.lower(), call.lineno, f"driver {driver[:40]}")
+        if first and name.endswith("URL.create"):
+            yield Signal("url", first.lower(), call.lineno, f"driver {first[:40]}")
         if name in _SHELL_CALLS and call.args:
             yield from command_signals(first or _joined(call.args[0]), call.lineno)
-        for keyword in call.keywords:
-            value = _text(keyword.value)
-            if value and keyword.arg in _IMAGE_KEYWORDS:
-                yield Signal("image", value, keyword.value.lineno, f"image {value[:120]}")
-            elif value and keyword.arg in _SHELL_KEYWORDS:
-                yield from command_signals(value, keyword.value.lineno)
-            elif value and keyword.arg:
-                yield Signal("setting", keyword.arg, keyword.value.lineno, f"{keyword.arg}={value[:60]}", extra=value)
+        for argument, node in given.items():
+            value = _text(node)
+            if value and argument in _IMAGE_KEYWORDS:
+                yield Signal("image", value, node.lineno, f"image {value[:120]}")
+            elif value and argument in _SHELL_KEYWORDS:
+                yield from command_signals(value, node.lineno)
+            elif value and argument in DIALECT_KEYS:
+                yield Signal("url", value.lower(), node.lineno, f"driver {value[:40]}")
+            elif value:
+                yield Signal("setting", argument, node.lineno, f"{argument}={value[:60]}", extra=value)
 
     def _string(self, node: ast.Constant, *, begins: bool) -> Iterator[Signal]:
         value = str(node.value)
         scheme = scheme_of(value) if ":/" in value[:60] else ""
         if scheme and (begins or not value.endswith("://")):
             yield Signal("url", scheme, node.lineno, f"address {scheme}:")
+        elif dialect := dialect_of(value):
+            yield Signal("url", dialect, node.lineno, f"dialect {dialect}")
+        head = class_named(value)
+        if head in self._index.modules and not self._local.shadows(value, self._path, inside=True):
+            yield Signal("import", value, node.lineno, f"class {value} by name", evidence="configuration")
         for text in self._index.texts:
             if text in value:
                 yield Signal("text", text, node.lineno, f"text {text}")
@@ -162,27 +173,55 @@ def read_python(file: SourceFile, index: Index, local: LocalModules) -> Iterator
     """Signals of one Python file."""
     if file.text.startswith("# Databricks notebook source"):
         yield from _databricks(file)
-    words = set(_WORD.findall(file.text))
-    mentioned = commented(file.text, index)
-    if not (
-        mentioned
-        or words & index.modules
-        or "://" in file.text
-        or "environ" in words
-        or "getenv" in words
-        or _documented(file.text, index)
-    ):
+    told = index.vocabulary.knows(file.text)
+    asked = interest(index)
+    if not (told or asked.may_show(file.text)):
+        return
+    skimmed = skim(file.text)
+    if not asked.shows(skimmed.code):
+        yield from _told_prose(file.text, skimmed, index)
+        return
+    if file.aside:  # whatever it shows is only mentioned: its imports and addresses say enough
+        yield from _skimmed(file, skimmed, index, local)
+        yield from _told_prose(file.text, skimmed, index)
         return
     found = outline(file.text)
     if found is None:
-        for line, name in rough_imports(file.lines):
-            if name.partition(".")[0] in index.modules and not local.shadows(name, file.path):
-                yield Signal("import", name, line, f"import {name}", weight=0.7)
+        yield from _rough(file, index, local)
         return
     code = Code(index, local, file.path)
     yield from code.imports(found)
     yield from code.uses(found)
-    yield from python_prose(found, mentioned, index)
+    if told:
+        yield from python_prose(found, commented(file.text, index), index)
+
+
+def _rough(file: SourceFile, index: Index, local: LocalModules) -> Iterator[Signal]:
+    for line, name in rough_imports(file.lines):
+        if name.partition(".")[0] in index.modules and not local.shadows(name, file.path):
+            yield Signal("import", name, line, f"import {name}", weight=0.7)
+
+
+def _skimmed(file: SourceFile, skimmed: Skimmed, index: Index, local: LocalModules) -> Iterator[Signal]:
+    """Imports with what is taken from a package, and addresses, by their lines."""
+    lines = skimmed.lines
+    for line, module in rough_imports(lines):
+        if module.partition(".")[0] in index.modules and not local.shadows(module, file.path):
+            taken = _TAKEN.findall(lines[line - 1].partition(" import ")[2])
+            for name in (module, *(f"{module}.{inner}" for inner in taken)):
+                yield Signal("import", name, line, f"import {name}")
+    if ":/" in skimmed.code:
+        for line, text in enumerate(lines, 1):
+            for quoted in _QUOTED.findall(text) if ":/" in text else ():
+                if scheme_of(quoted):
+                    yield Signal("url", scheme_of(quoted), line, f"address {scheme_of(quoted)}:")
+
+
+def _told_prose(text: str, skimmed: Skimmed, index: Index) -> Iterator[Signal]:
+    """Mentions in the comments and docstrings of code that shows nothing."""
+    for at, said in skimmed.prose[:MOST_COMMENTS]:
+        if index.vocabulary.knows(said):
+            yield from mention_signals(said, index, text.count("\n", 0, at) + 1)
 
 
 def _databricks(file: SourceFile) -> Iterator[Signal]:
@@ -218,11 +257,6 @@ def commented(text: str, index: Index) -> list[tuple[int, int, str]]:
     return found
 
 
-def _documented(text: str, index: Index) -> bool:
-    """Whether a long string may name a technology."""
-    return ('"""' in text or "'''" in text) and index.vocabulary.knows(text)
-
-
 def _targets(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str, str]]:
     """(bound name, what it stands for, what is imported) of a statement; relative imports are local."""
     if isinstance(node, ast.Import):
@@ -235,9 +269,13 @@ def _targets(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str, str]
             yield alias.asname or alias.name, target, target
 
 
-def _manifest(node: ast.Dict) -> Iterator[Signal]:
-    """A cluster object written as a mapping: its group and kind."""
+def _mapping(node: ast.Dict) -> Iterator[Signal]:
+    """A cluster object written as a mapping, by its group and kind; a database that a mapping names."""
     found = {_text(key): value for key, value in zip(node.keys, node.values, strict=True) if key is not None}
+    for key in DIALECT_KEYS.intersection(found):
+        dialect = dialect_of(_text(found[key]), key)
+        if dialect:
+            yield Signal("url", dialect, node.lineno, f"{key} {dialect}")
     if "apiVersion" in found and "kind" in found:
         group, slash, _ = _text(found["apiVersion"]).rpartition("/")
         kind = _text(found["kind"])

@@ -25,6 +25,7 @@ _GROUPED = (
     ("project", "optional-dependencies"),
     ("dependency-groups",),
     ("tool", "pdm", "dev-dependencies"),
+    ("tool", "poetry", "extras"),
     ("tool", "hatch", "envs"),
 )
 

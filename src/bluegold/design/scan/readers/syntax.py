@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 __all__ = ["Outline", "outline", "rough_imports"]
 
@@ -62,20 +62,16 @@ def outline(text: str) -> Outline | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     found = Outline([], set(), [], [], [], [], set(), [], set(), [])
-    stack: list[ast.AST | None] = [tree]
+    stack: list[ast.AST] = [tree]
     while stack:
         node = stack.pop()
-        if node is None:
-            continue
         kind = node.__class__
         if isinstance(node, ast.Constant):
             _string(node, found.strings, found)
             continue
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            _string(node.value, found.documents, found)
+        keep = _KEPT.get(kind)
+        if keep is not None and keep(node, found):
             continue
-        if kind in _KEPT:
-            _keep(node, found)
         for name in _FIELDS.get(kind, ()):
             value = getattr(node, name, None)
             if value.__class__ is list:
@@ -85,28 +81,31 @@ def outline(text: str) -> Outline | None:
     return found
 
 
-_KEPT = frozenset(
-    {ast.Import, ast.ImportFrom, ast.Call, ast.Subscript, ast.Try, ast.JoinedStr, ast.BinOp, ast.If, ast.Dict}
-)
+def _keep_document(node: ast.Expr, found: Outline) -> bool:
+    if isinstance(node.value, ast.Constant):
+        _string(node.value, found.documents, found)
+        return True
+    return False
 
 
-def _keep(node: ast.AST, found: Outline) -> None:
-    if isinstance(node, ast.Call):
-        found.calls.append(node)
-    elif isinstance(node, ast.Subscript):
-        found.subscripts.append(node)
-    elif isinstance(node, ast.Import | ast.ImportFrom):
-        found.imports.append(node)
-    elif isinstance(node, ast.Try):
-        found.guarded.update(id(inner) for inner in node.body)
-    elif isinstance(node, ast.JoinedStr):
-        found.starts.update(id(part) for part in node.values[:1])
-    elif isinstance(node, ast.BinOp):
-        found.starts.add(id(node.left))
-    elif isinstance(node, ast.Dict):
-        found.dicts.append(node)
-    elif isinstance(node, ast.If) and _types_only(node.test):
+def _keep_condition(node: ast.If, found: Outline) -> None:
+    if _types_only(node.test):
         found.typed.update(id(inner) for inner in node.body)
+
+
+#: what is kept of a kind of node; true when nothing inside it is looked at
+_KEPT: dict[type, Callable[[Any, Outline], bool | None]] = {
+    ast.Call: lambda node, found: found.calls.append(node),
+    ast.Subscript: lambda node, found: found.subscripts.append(node),
+    ast.Import: lambda node, found: found.imports.append(node),
+    ast.ImportFrom: lambda node, found: found.imports.append(node),
+    ast.Try: lambda node, found: found.guarded.update(id(inner) for inner in node.body),
+    ast.JoinedStr: lambda node, found: found.starts.update(id(part) for part in node.values[:1]),
+    ast.BinOp: lambda node, found: found.starts.add(id(node.left)),
+    ast.Dict: lambda node, found: found.dicts.append(node),
+    ast.If: _keep_condition,
+    ast.Expr: _keep_document,
+}
 
 
 def _types_only(test: ast.expr) -> bool:

@@ -14,6 +14,7 @@ from bluegold.design.scan.readers.manifests import (
     read_go_mod,
     read_jvm_build,
     read_package_json,
+    read_prisma,
     read_r,
     read_setup_py,
 )
@@ -108,6 +109,7 @@ FORMATS: tuple[Format, ...] = (
         _known(read_settings),
     ),
     _format("other language", r".*\.(go|js|jsx|ts|tsx|mjs|cjs|java|kt|scala)", _plain(read_foreign)),
+    _format("Prisma", r".*\.prisma", _plain(read_prisma)),
     _format("prose", r"(?i).*\.(md|mdx|markdown|rst|adoc)|readme[^/]*|.*\.txt", _known(read_prose)),
     _format("JSON", r".*\.json"),
     _format("attributes", r"\.gitattributes|\.gitmodules|Snakefile"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from bluegold.design.scan.index import Index
 from bluegold.design.scan.readers.addresses import scheme_of
-from bluegold.design.scan.readers.names import package_signals
+from bluegold.design.scan.readers.names import class_named, package_signals
 from bluegold.design.scan.readers.prose import comment_signals
 from bluegold.design.scan.readers.shell import command_signals, remote_manifest
 from bluegold.design.scan.readers.yaml_lines import YamlLine, yaml_lines
@@ -126,6 +126,8 @@ def _value(entry: YamlLine, index: Index, *, ci: bool) -> Iterator[Signal]:
         yield Signal("chart", value.rpartition("/")[2], line, f"chart {value}")
     if value or "_" in key:
         yield from _variables(entry)
+    if class_named(value) in index.modules:
+        yield Signal("import", value, line, f"class {value} by name", evidence="configuration")
     if key in index.settings:
         yield Signal("setting", ".".join(entry.path[-4:]), line, f"{key}: {value[:60]}", extra=value)
 

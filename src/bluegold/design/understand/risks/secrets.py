@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from bluegold.design.scan.readers.skim import long_texts
 from bluegold.design.scan.source import SourceFile
 from bluegold.design.understand.activities import Place
 from bluegold.design.understand.risks.view import View
@@ -15,9 +16,11 @@ __all__ = ["find", "randomness"]
 
 _NAMES = (
     r"(?:pass(?:word|wd|phrase)|secret|token|api_?key|access_?key(?:_id)?|secret_?key|private_?key|auth_?key"
-    r"|credentials?|account_?key)"
+    r"|credentials?|account_?key|(?:fernet|encryption|signing|session|hmac)_?key)"
 )
-_QUOTED = re.compile(rf"""(?i)["']?([\w.-]{{0,60}}{_NAMES})["']?\s*(?::\s*\w+\s*)?[:=]\s*["']([^"'\s]{{6,400}})["']""")
+_QUOTED = re.compile(
+    rf"""(?i)["']?([\w.-]{{0,60}}{_NAMES})["']?\s*(?::\s*\w+\s*)?[:=]\s*(?:Field\(\s*(?:default\s*=\s*)?)?["']([^"'\s]{{6,400}})["']"""
+)
 _BARE = re.compile(
     rf"""(?i)\s*(?:export\s+|-\s*|ENV\s+|ARG\s+)?([\w.-]{{0,60}}{_NAMES})\s*[:=]\s*([^\s"'#,]{{6,400}})\s*(?:#.*)?"""
 )
@@ -32,7 +35,7 @@ _FORMS = (
 )
 _ADDRESS = re.compile(r"\b([a-z][a-z0-9+.-]{1,30})://([^\s:/@\"'{}$<>]{1,80}):([^\s/@\"'{}$<>]{3,120})@[\w.-]+")
 _PLACEHOLDER = re.compile(
-    r"(?i).*(example|your|change_?me|placeholder|dummy|sample|xxx|<|>|\{\{|\$\{?|%\(|\.\.\.|\*\*\*|redacted|insert|todo|replace|none|null|true|false"
+    r"(?i).*(example|default|your|change_?me|placeholder|dummy|sample|xxx|<|>|\{\{|\$\{?|%\(|\.\.\.|\*\*\*|redacted|insert|todo|replace|none|null|true|false"
     r"|getenv|environ|secrets\.|vault|/run/secrets|file://).*"
 )
 #: keys that their makers mean to be seen, in pages and programs that everybody reads
@@ -45,9 +48,20 @@ _LIKELY = re.compile(
 _WORDS = (
     *("passw", "passp", "secret", "token", "credential", "://", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
     *("github_pat", "xox", "aiza", "hf_", "sk-", "private key"),
-    *(f"{word}{dash}key" for word in ("api", "access", "private", "auth", "account") for dash in ("", "_")),
+    *(
+        f"{word}{dash}key"
+        for word in (
+            "api",
+            "access",
+            "private",
+            "auth",
+            "account",
+            *("fernet", "encryption", "signing", "session", "hmac"),
+        )
+        for dash in ("", "_")
+    ),
 )
-_CALL = re.compile(r"[\w.]+\(.*|[A-Za-z_][\w]*(\.[A-Za-z_]\w*)+|/.*|\[[A-Z]+\]")
+_CALL = re.compile(r"[\w.]+\(.*|[A-Za-z_][\w]*(\.[A-Za-z_]\w*)+|[\w.]+:\w+|/.*|\[[A-Z]+\]")
 
 
 def find(view: View) -> tuple[Place, ...]:
@@ -63,21 +77,35 @@ def _in(file: SourceFile) -> Iterator[Place]:
     if not any(word in lower for word in _WORDS):
         return
     bare = not file.name.endswith((".py", ".json", ".ipynb"))
-    for number in sorted({file.line_of(found.start()) for found in _LIKELY.finditer(file.text)}):
-        said = _said(file.lines[number - 1], bare=bare)
+    told = _told(file.text) if file.name.endswith(".py") else []
+    number, at = 1, 0
+    seen = 0
+    for found in _LIKELY.finditer(file.text):
+        number, at = number + file.text.count("\n", at, found.start()), found.start()
+        inside = any(start < at < end for start, end in told)
+        said = _said(file.lines[number - 1], bare=bare, told=inside) if number != seen else ""
+        seen = number
         if said:
             yield Place(path=file.path, line=number, shows=said)
 
 
-def _said(line: str, *, bare: bool) -> str:
-    """What a line gives away, in words that do not repeat it."""
+def _told(text: str) -> list[tuple[int, int]]:
+    """Where texts of several lines stand in Python: documents and samples of code, which only tell."""
+    return [(start, start + len(piece)) for start, piece in long_texts(text) if "\n" in piece]
+
+
+def _said(line: str, *, bare: bool, told: bool = False) -> str:
+    """What a line gives away, in words that do not repeat it; in a text that tells, only what nobody makes up."""
     for form, pattern in _FORMS:
         found = pattern.search(line)
         if found and not _PLACEHOLDER.fullmatch(found[0]):
             return form
+    if told:
+        return ""
     address = _ADDRESS.search(line)
     if (
         address
+        and address[2] != address[3]
         and not line.lstrip().startswith(">>>")
         and not _PLACEHOLDER.fullmatch(address[3])
         and address[3].lower() not in _GENERIC

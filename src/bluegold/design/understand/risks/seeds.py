@@ -15,9 +15,14 @@ _SEEDING = re.compile(
 _KEYWORDS = frozenset({"random_state", "seed", "random_seed", "data_seed", "generator", "key", "rng"})
 _CHANCE = re.compile(
     r"(sklearn\.(ensemble|neural_network|model_selection\.(train_test_split|ShuffleSplit|KFold|StratifiedKFold)|linear_model\.SGD|cluster|tree)"
-    r"|torch\.|tensorflow\.|keras\.|xgboost\.|lightgbm\.|catboost\.|transformers\.Trainer|numpy\.random\.|random\.).*"
+    r"|torch\.(nn\.[A-Z]|nn\.functional\.dropout|optim\.|rand|utils\.data\.(DataLoader|random_split))|tensorflow\.|keras\.|xgboost\.|lightgbm\.|catboost\.|transformers\.Trainer|numpy\.random\.|random\.).*"
 )
-_NOT_CHANCE = frozenset({"score", "predict", "predict_proba", "get_params", "DMatrix", "save_model"})
+_NOT_CHANCE = frozenset(
+    [
+        *("score", "predict", "predict_proba", "get_params", "DMatrix", "Dataset", "Pool", "save_model", "no_grad"),
+        *("softmax", "device", "tensor", "from_numpy", "load", "save", "is_available", "cat", "stack", "zeros", "ones"),
+    ]
+)
 
 
 def find(view: View) -> tuple[Place, ...]:
@@ -34,6 +39,7 @@ def find(view: View) -> tuple[Place, ...]:
         if any("**" in call.keywords for call in drawn):
             continue  # what is passed on cannot be told here
         if drawn and '"seed"' not in module.source and "'seed'" not in module.source:
-            first = min(drawn, key=lambda call: call.line)
+            fits = {place.line for place in view.activity("train") if place.path == module.path}
+            first = min(drawn, key=lambda call: (call.line not in fits, call.line))
             found.append(Place(path=module.path, line=first.line, shows=f"{first.name}() without a seed"))
     return tuple(found)

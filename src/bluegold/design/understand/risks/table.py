@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from bluegold.core.nouns import Section
+from bluegold.design.scan.summary import shows_machine_learning
 from bluegold.design.understand.activities import Place
 from bluegold.design.understand.risks import duplication, environment, notebooks, secrets, seeds
 from bluegold.design.understand.risks.view import View
@@ -54,6 +55,9 @@ _DETECTORS: dict[str, Callable[[View], tuple[Place, ...]]] = {
 _ROLLBACK = re.compile(
     r".*\b(rollback|roll_back|rollout_undo|set_registered_model_alias|transition_model_version_stage)$"
 )
+_MODEL = re.compile(
+    r"(?m)^[ \t]{0,40}(?:async )?def _{0,2}(?:predict|recommend|forecast|classif|infer)|\.predict(?:_proba)?\("
+)
 _ROLLBACK_TOOLS = frozenset({"argo-rollouts", "flagger", "kserve", "seldon", "spinnaker", "argocd", "bluegold"})
 
 
@@ -81,6 +85,8 @@ def _places(row: RiskRow, view: View) -> tuple[Place, ...]:
         return _called(row, view)
     if any(_has(need, view) for need in row.lacks):
         return ()
+    if row.needs == ("serve", "score") and not _answers_by_models(view):
+        return ()
     shown = view.activity(*row.needs)
     return shown[:3]
 
@@ -91,7 +97,18 @@ def _has(need: str, view: View) -> bool:
         written = any("rollout undo" in file.text or "helm rollback" in file.text for file in view.sources.texts)
         tools = any(one.usage == "used" and one.technology in _ROLLBACK_TOOLS for one in view.findings)
         return named or written or tools
+    if need == "registry":
+        return any(one.usage == "used" and one.kind == "registry" for one in view.findings)
     return bool(view.activity(need))
+
+
+def _answers_by_models(view: View) -> bool:
+    """Whether there is a model behind what answers: learned here, taken from elsewhere, or written by hand."""
+    return (
+        bool(view.activity("train", "save", "register", "score"))
+        or shows_machine_learning(one for one in view.findings if one.usage == "used" and one.scope == "main")
+        or any(_MODEL.search(module.source) for module in view.sources.modules)
+    )
 
 
 def _called(row: RiskRow, view: View) -> tuple[Place, ...]:
