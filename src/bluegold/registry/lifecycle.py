@@ -89,6 +89,14 @@ _PRODUCTION_NOW = (
 )
 
 
+_MOVE = (
+    update(_versions)
+    .where(_versions.c.model == bindparam("its_model"), _versions.c.version == bindparam("its_version"))
+    .execution_options(unread=True)
+)
+_CURRENT = select(_versions.c.version).where(_versions.c.model == bindparam("model"), _versions.c.stage == "Production")
+
+
 def allowed(stage: Stage) -> tuple[Stage, ...]:
     """The stages that may follow ``stage``.
 
@@ -205,8 +213,7 @@ class Lifecycle:
 
     def current_in(self, connection: Connection, model: str) -> ModelVersion | None:
         """The version in production, inside a transaction that is open already."""
-        query = select(_versions.c.version).where(_versions.c.model == model, _versions.c.stage == "Production")
-        version = connection.execute(query).scalar()
+        version = connection.execute(_CURRENT, {"model": model}).scalar()
         return None if version is None else self._versions.get_in(connection, f"{model}:{version}")
 
     def _write(
@@ -222,7 +229,6 @@ class Lifecycle:
             at=change.at,
         )
         model, name = split_ref(version.ref)
-        row = (_versions.c.model == model) & (_versions.c.version == name)
-        change.connection.execute(update(_versions).where(row).values(stage=to))
+        change.connection.execute(_MOVE, {"its_model": model, "its_version": name, "stage": to})
         change.keep(STAGES, done, (change.actor, "stage", version.ref, to))
         return done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from types import TracebackType
 
 from bluegold.core.errors import AccessDenied, RegistryError
@@ -97,15 +98,20 @@ class Registry:
             IntegrityError: the registry exists but its signing key does not.
         """
         chosen = settings()
-        store = connect(relational or chosen.relational_url or "sqlite", "relational", workspace)
-        objects = connect(chosen.object_url or "files", "object", workspace)
-        signer = Signer.open(workspace.keys)
-        head, who = workspace.keys / "audit.head", actor or chosen.actor
-        audit = Audit(store, signer, head, who, workspace.root / "audit")
-        audit.found()
-        identities = Identities.open(workspace)
-        proof = Proof(identities, lambda: key or presented_key(), lambda: renew(audit, identities))
-        return cls(store, objects, audit, Access.read(workspace.root / "access.json", proof), identities)
+        with ExitStack() as opened:  # what was opened is closed again when the rest cannot be
+            store = connect(relational or chosen.relational_url or "sqlite", "relational", workspace)
+            opened.callback(store.close)
+            objects = connect(chosen.object_url or "files", "object", workspace)
+            opened.callback(objects.close)
+            signer = Signer.open(workspace.keys)
+            head, who = workspace.keys / "audit.head", actor or chosen.actor
+            audit = Audit(store, signer, head, who, workspace.root / "audit")
+            audit.found()
+            identities = Identities.open(workspace)
+            proof = Proof(identities, lambda: key or presented_key(), lambda: renew(audit, identities))
+            found = cls(store, objects, audit, Access.read(workspace.root / "access.json", proof), identities)
+            opened.pop_all()
+            return found
 
     def act_as(self, given: str = "", key: str = "") -> str:
         """Let whoever the key belongs to act from here on; without users in this workspace, whoever is named.

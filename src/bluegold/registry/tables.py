@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text, text
 
 from bluegold.core.nouns import Approval, GateReport, ModelVersion, Noun, Review, StageChange, TrafficSplit
+from bluegold.registry.schema import search_words
 from bluegold.security.identities import User
 
 __all__ = [
@@ -182,6 +183,7 @@ VERSIONS = Governed(
         Column("digest", String(64), nullable=False),
         Column("author", String, nullable=False, server_default=""),
         Column("at", BigInteger, nullable=False, server_default="0"),
+        Column("words", _BODY, nullable=False, server_default=""),
         Index("versions_by_name", "model", "number", unique=True),
         Index("versions_by_version", "version", "model", unique=True),
         Index("versions_by_author", "author", "id"),
@@ -204,6 +206,7 @@ VERSIONS = Governed(
         "digest": v.digest,
         "author": v.author,
         "at": micros(v.created_at),
+        "words": search_words(v),
     },
 )
 

