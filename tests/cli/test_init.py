@@ -90,10 +90,11 @@ def test_what_is_no_code_base_is_said(repository: Path, tmp_path: Path, name: st
 
 def test_no_notebook_and_no_data_is_said(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "a.py").write_text("import torch")
+    (tmp_path / "code" / "a.py").write_text("from xgboost import XGBClassifier\nXGBClassifier().fit([[0]], [1])")
     done = bluegold("init", "x", "--from", "code", folder=tmp_path)
     assert "there is no notebook to make stages of" in done.stdout
     assert "pipeline.py is a starter" in done.stdout
+    assert 'system.model("xgboost")  # a.py:2 uses it' in (tmp_path / "x" / "pipeline.py").read_text()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

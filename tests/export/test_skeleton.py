@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from bluegold.core.errors import DataError, UsageError
 from bluegold.core.workspace import Workspace
 from bluegold.development import develop
-from bluegold.export.readoff import read, target_of
+from bluegold.export.readoff import read, reader_of, target_of
 from bluegold.export.skeleton import skeleton
 from bluegold.features.loader import load_system
 from bluegold.registry import Registry
@@ -129,6 +130,19 @@ def test_any_table_becomes_a_system_that_develops(tmp_path: Path, target: str, t
 def test_a_column_that_cannot_be_predicted_is_said(values: list[Any], said: str) -> None:
     with pytest.raises(DataError, match=said):
         target_of(pl.Series("y", values))
+
+
+def test_a_compressed_file_and_its_text_give_the_same_definition(tmp_path: Path) -> None:
+    text = odd(300).write_csv(null_value="NA").encode()
+    (tmp_path / "a.csv").write_bytes(text)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text))
+    assert read(tmp_path / "a.csv.gz").equals(read(tmp_path / "a.csv"))
+    told = [reader_of(tmp_path / name) for name in ("a.csv", "a.csv.gz")]
+    assert told[0].replace("a.csv", "a.csv.gz") == told[1]
+    latin = tmp_path / "latin.csv.gz"
+    latin.write_bytes(gzip.compress("straße,ziel\n1,0\n2,1\n".encode("latin-1")))
+    with pytest.raises(DataError, match="no UTF-8"):
+        read(latin)
 
 
 def test_a_file_of_another_encoding_is_read(tmp_path: Path) -> None:

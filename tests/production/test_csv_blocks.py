@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bluegold.core.errors import DataError
+from bluegold.features import table_files
 from bluegold.features.cleaning import Cleaned, clean_frame
 from bluegold.features.fields import ContractSpec, FieldSpec
 from bluegold.production import reading
@@ -28,7 +30,27 @@ SPEC = ContractSpec(
 )
 NAMES = ["a", "b", "c", "other"]
 PLAIN = ["1", "1.50", "", "7e1", "0.1", "300", "-0", "00012", "+4", "1e400", "9007199254740993", ".5"]
-ODD = ["nan", "inf", " 1", "1 ", "\t1", '""', '"1"', '" 1"', "x", "1_0", "1,5", '"1,5"', "é", "0x10", '"a\nb"', "-"]
+ODD = [
+    "nan",
+    "inf",
+    " 1",
+    "1 ",
+    "\t1",
+    '""',
+    '"1"',
+    '" 1"',
+    "x",
+    "1_0",
+    "1,5",
+    '"1,5"',
+    "é",
+    "0x10",
+    '"a\nb"',
+    "-",
+    "NA",
+    "N/A",
+    "NaN",
+]
 WORDS = ["x", "", "two words", '""', '"a,b"', '"say ""so"""', "é", " y", "longer than six"]
 
 
@@ -114,6 +136,59 @@ def test_a_file_that_is_no_text_is_refused_by_name(tmp_path: Path, raw: bytes, s
     source.write_bytes(raw)
     with pytest.raises(DataError, match=said):
         next(pieces(source))
+
+
+def packed(tmp_path: Path, raw: bytes, level: int = 6) -> Path:
+    source = tmp_path / "rows.csv.gz"
+    source.write_bytes(gzip.compress(raw, level, mtime=0))
+    return source
+
+
+def test_compressed_pieces_are_those_of_the_same_text_from_wherever_reading_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(table_files, "STEP", 70)
+    raw = ("a,b,c\n" + "".join(f'{number},"t\nu",{number / 4}\n' for number in range(200))).encode()
+    (tmp_path / "rows.csv").write_bytes(raw)
+    source = packed(tmp_path, raw)
+    plain, found = list(pieces(tmp_path / "rows.csv", numbers=["a"])), list(pieces(source, numbers=["a"]))
+    assert len(found) > 5
+    assert [(one.end, one.frame.rows()) for one in found] == [(one.end, one.frame.rows()) for one in plain]
+    assert [one.share for one in found] == sorted(one.share for one in found)
+    for place, piece in enumerate(found[:-1]):
+        rest = list(pieces(source, piece.end, ["a"]))
+        assert [(one.end, one.frame.rows()) for one in rest] == [
+            (one.end, one.frame.rows()) for one in found[place + 1 :]
+        ]
+
+
+def test_a_compressed_file_that_is_damaged_or_grows_without_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_files, "FREE", 1 << 20)
+    source = packed(tmp_path, b"a,b\n" + b"1,2\n" * 2_000_000)
+    with pytest.raises(DataError, match="expands to more than 250 times"):
+        list(pieces(source))
+    rng = np.random.default_rng(7).integers(0, 10**9, 20_000)
+    whole = packed(tmp_path, b"a\n" + b"\n".join(b"%d" % one for one in rng.tolist())).read_bytes()
+    broken = bytearray(whole)
+    broken[len(whole) // 2] ^= 0xFF
+    for raw in (whole[:-2000], bytes(broken), b"a,b\n1,2\n"):
+        source.write_bytes(raw)
+        with pytest.raises(DataError, match="cannot be read"):
+            list(pieces(source))
+
+
+def test_one_word_for_what_is_missing_keeps_numbers_numbers() -> None:
+    reader = BlockReader(NAMES, ["a", "c"])
+    reader.read(b"NA,NA,1,z\n2,x,1,z\n")
+    block = reader.read(b"NA,NA,1,z\n2,x,1,z\n")
+    assert block.frame.schema["a"] == pl.Float64
+    found = cleaned(block)
+    assert found.quarantine["_reasons"].to_list() == [["a:missing"]]
+    assert found.quarantine["a"].to_list() == ["NA"]
+    assert found.quarantine["b"].to_list() == ["NA"]  # as text it is a word
 
 
 def test_a_marked_file_with_one_column_is_read_from_block_to_block(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -101,8 +102,9 @@ def test_questions_are_no_events(world: Any, tmp_path: Path) -> None:
 def test_a_killed_run_goes_on_where_it_was(world: Any, tmp_path: Path, kind: str) -> None:
     rows = frame(world, 4000)
     broken = rows.with_columns(pl.when(pl.int_range(pl.len()) % 97 == 5).then(None).otherwise("weight").alias("weight"))
-    source = tmp_path / "in.csv"
-    pl.concat([broken, broken.head(3)]).write_csv(source)
+    source = tmp_path / ("in.csv" if kind == "csv" else "in.csv.gz")
+    text = pl.concat([broken, broken.head(3)]).write_csv().encode()
+    source.write_bytes(text if kind == "csv" else gzip.compress(text))
     whole, cut = tmp_path / f"whole.{kind}", tmp_path / f"cut.{kind}"
     command = [sys.executable, "-c", RUN, str(world.workspace.root), str(source)]
     subprocess.run([*command, str(whole)], check=True, capture_output=True)

@@ -27,7 +27,7 @@ def develop(
     ] = Path(),
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Parquet or CSV file with the source rows, instead of the source's own."),
+        typer.Option("--data", help="Parquet, CSV or .csv.gz file with the source rows, instead of the source's own."),
     ] = None,
     workspace: WorkspaceOption = None,
     actor: ActorOption = None,
@@ -95,13 +95,13 @@ def _with_rows(definition: Any, path: Path) -> Any:
 
     from bluegold.core.errors import DataError
     from bluegold.features.system import Data
+    from bluegold.features.table_files import KINDS, csv_whole, kind_of
 
-    readers = {".parquet": pl.read_parquet, ".csv": lambda file: pl.read_csv(file, infer_schema_length=None)}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"'{path}' is neither .parquet nor .csv", way_out="convert it to one of these")
+    kind = kind_of(path)
+    if not kind:
+        raise DataError(f"'{path}' is {KINDS}", way_out="convert it to one of these")
     try:
-        rows = reader(path)
+        rows = pl.read_parquet(path) if kind == "parquet" else pl.read_csv(csv_whole(path), infer_schema_length=None)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(
             f"'{path}' cannot be read", why=" ".join(str(error).split())[:300], way_out="give a readable file with rows"

@@ -17,11 +17,13 @@ __all__ = ["init"]
 
 #: notebooks of one code base that become stages at most
 MOST = 20
+#: libraries whose models a definition can name directly
+_FAMILIES = frozenset({"lightgbm", "xgboost"})
 
 
 def init(
     name: Annotated[str, typer.Argument(help="Name of the system, for example churn.")],
-    data: Annotated[Path | None, typer.Option("--data", help="CSV or Parquet file to read the contract off.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="CSV, .csv.gz or Parquet file to read it off.")] = None,
     target: Annotated[
         str, typer.Option("--target", help="With --data: the column to predict (yes or no, a class, a number).")
     ] = "",
@@ -57,6 +59,7 @@ def _adopted(
     """The files of a system that exists already: its plan with citations, its notebooks as stages."""
     from bluegold.design.adopt import adopted_plan
     from bluegold.design.scan import scan
+    from bluegold.design.scan.summary import technologies
     from bluegold.export.skeleton import skeleton
 
     one = source if source.is_file() and source.suffix == ".ipynb" else None
@@ -77,7 +80,12 @@ def _adopted(
     for item in done:
         further |= item.files
     plan = adopted_plan(name, found, notes)
-    files = skeleton(name, where, data=data, target=target, plan=plan, further=further)
+    families = {
+        item.technology: f"{item.best.path}:{item.best.line} uses it"
+        for item in technologies(found)
+        if item.usage == "used" and item.technology in _FAMILIES
+    }
+    files = skeleton(name, where, data=data, target=target, plan=plan, further=further, families=families)
     return files, notes, [item.module for item in done]
 
 
@@ -119,10 +127,11 @@ def _stages(notebooks: list[Path], where: Path, *, named: bool) -> tuple[list[Co
 def _data(done: list[Converted], root: Path) -> tuple[Path | None, str]:
     """A data file that a notebook reads and the column it predicts, where both are there and usable."""
     from bluegold.export.skeleton import usable_target
+    from bluegold.features.table_files import kind_of
 
     for item in done:
         for base in (item.notebook.parent, root) if item.data and item.target else ():
             path = base / item.data
-            if path.suffix in {".csv", ".parquet"} and path.is_file() and usable_target(path, item.target):
+            if kind_of(path) and path.is_file() and usable_target(path, item.target):
                 return path, item.target
     return None, ""

@@ -18,7 +18,7 @@ __all__ = ["score"]
 
 
 def score(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Parquet or CSV file with the contract's columns.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Parquet or CSV file (also .csv.gz).")],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Parquet or CSV file to write.")],
     version: Annotated[str, typer.Option("--version", help="Version to score with; the one in production.")] = "",

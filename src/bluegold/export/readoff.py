@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from bluegold.core.errors import DataError
+from bluegold.features.holes import hole_among_numbers
+from bluegold.features.table_files import csv_head, kind_of
 
 __all__ = ["Column", "Target", "columns_of", "read", "reader_of", "target_of"]
 
@@ -23,7 +25,6 @@ SAMPLE_ROWS = 100_000
 MAX_LEVELS = 12  # categories that are listed one by one
 MOST_CLASSES = 50
 FEW_NUMBERS = 20  # different whole numbers that still look like the names of classes
-HOLES = ("NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?", "-", ".")  # how files write what is not there
 LABEL = "y"  # development calls the label so: no column of a contract may have this name
 YES = ("yes", "y", "true", "t", "positive", "pos", "1")
 
@@ -61,10 +62,9 @@ def read(data: Path) -> pl.DataFrame:
     if not data.is_file():
         raise DataError(f"there is no file '{data}'", way_out="name a CSV or Parquet file with --data")
     try:
-        if data.suffix == ".parquet":
+        if kind_of(data) == "parquet":
             return pl.read_parquet(data, n_rows=SAMPLE_ROWS)
-        options = _options(data)
-        return pl.read_csv(data, n_rows=SAMPLE_ROWS, **options)
+        return pl.read_csv(_beginning(data), n_rows=SAMPLE_ROWS, **_options(data))
     except (pl.exceptions.PolarsError, OSError, UnicodeError) as error:
         raise DataError(
             f"'{data}' cannot be read", why=str(error).splitlines()[0], way_out="give a CSV or Parquet file"
@@ -73,42 +73,43 @@ def read(data: Path) -> pl.DataFrame:
 
 def reader_of(data: Path) -> str:
     """The call that reads the whole file as :func:`read` read its beginning."""
-    if data.suffix == ".parquet":
+    if kind_of(data) == "parquet":
         return f"pl.read_parquet({json.dumps(str(data.resolve()))})"
     told = "".join(f", {name}={value!r}" for name, value in _options(data).items())
     return f"pl.read_csv({json.dumps(str(data.resolve()))}{told})"
 
 
+def _beginning(data: Path) -> Path | bytes:
+    """What the first rows are read from: the file, or the first lines of its text where that has to be expanded."""
+    return csv_head(data, SAMPLE_ROWS) if kind_of(data) == "csv.gz" else data
+
+
 def _options(data: Path) -> dict[str, Any]:
     """How a CSV file is read: separator, encoding, and what stands for a hole in columns of numbers."""
+    source = _beginning(data)
     with data.open("rb") as file:
-        head = file.read(1 << 20)
+        head = source[: 1 << 20] if isinstance(source, bytes) else file.read(1 << 20)
     options: dict[str, Any] = {"try_parse_dates": True, "infer_schema_length": 10_000}
     try:
         text = head.decode()
     except UnicodeDecodeError as error:
         if error.start < len(head) - 4:  # not only a character that the read cut through
+            if kind_of(data) == "csv.gz":
+                raise DataError(f"'{data}' is no UTF-8 text", way_out="decompress it, or save it as UTF-8") from error
             options["encoding"] = "cp1252"
         text = head.decode("cp1252", errors="replace")
     first = text.splitlines()[0] if text else ""
     separator = max(",;\t|", key=first.count)
     if separator != ",":
         options["separator"] = separator
-    holes = _holes(pl.read_csv(data, n_rows=SAMPLE_ROWS, **options))
+    holes = _holes(pl.read_csv(source, n_rows=SAMPLE_ROWS, **options))
     return options | ({"null_values": holes} if holes else {})
 
 
 def _holes(rows: pl.DataFrame) -> dict[str, str]:
     """Columns of numbers that are text only because of one word for what is missing -> that word."""
-    found: dict[str, str] = {}
-    for column in rows.select(pl.col(pl.String)):
-        for hole in HOLES:
-            given = column.drop_nulls()
-            kept = given.filter(given != hole)
-            if 0 < kept.len() < given.len() and kept.str.strip_chars().cast(pl.Float64, strict=False).null_count() == 0:
-                found[column.name] = hole
-                break
-    return found
+    found = {column.name: hole_among_numbers(column) for column in rows.select(pl.col(pl.String))}
+    return {name: word for name, word in found.items() if word}
 
 
 def columns_of(rows: pl.DataFrame, target: str) -> list[Column]:

@@ -39,8 +39,7 @@ system = bg.System(
     split=bg.by_share(validate=0.2, holdout=0.2, seed=7),
 )
 {features}
-system.model("lightgbm", search={{"num_leaves": (15, 31)}})
-system.model("{second}")
+{models}
 
 
 @system.source
@@ -79,6 +78,7 @@ def skeleton(
     target: str = "",
     plan: str = "",
     further: Mapping[str, str] | None = None,
+    families: Mapping[str, str] | None = None,
 ) -> tuple[Path, ...]:
     """Write the two files of a new system, and further ones that belong to it.
 
@@ -89,6 +89,7 @@ def skeleton(
         target: with ``data``: the column to predict: a yes or no, a class, or a number.
         plan: text of ``architecture.yaml`` (default: a first plan with its defaults).
         further: path below the folder -> text.
+        families: model family -> why it is tried, for example where a code base uses it (default: trees).
 
     Returns:
         The files written.
@@ -104,7 +105,8 @@ def skeleton(
     for file in files:
         if file.exists():
             raise UsageError(f"'{file}' is there already", way_out="choose another name or folder; nothing was changed")
-    pipeline, limits = (_starter(name), "") if data is None else _from_data(name, data, target)
+    tried = families or {}
+    pipeline, limits = (_starter(name, tried), "") if data is None else _from_data(name, data, target, tried)
     texts = (pipeline, (plan or _PLAN.format(name=name)) + limits, *further.values())
     for file, text in zip(files, texts, strict=True):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +114,16 @@ def skeleton(
     return files
 
 
-def _starter(name: str) -> str:
+def _models(families: Mapping[str, str], second: str) -> str:
+    """What is tried: the families a code base uses, else trees; and a simple one to hold them against."""
+    search = ', search={"num_leaves": (15, 31)}'
+    lines = [
+        f'system.model("{name}"{search if name == "lightgbm" else ""})  # {why}' for name, why in families.items()
+    ] or [f'system.model("lightgbm"{search})']
+    return "\n".join([*lines, f'system.model("{second}")'])
+
+
+def _starter(name: str, families: Mapping[str, str]) -> str:
     load = "\n".join(
         (
             "    from sklearn.datasets import load_breast_cancer",
@@ -134,12 +145,12 @@ def _starter(name: str) -> str:
         name=name,
         target='pl.col("diagnosis") == 0,',
         features=f"system.use({', '.join(json.dumps(field) for field in chosen)})",
-        second="logistic",
+        models=_models(families, "logistic"),
         load=load,
     )
 
 
-def _from_data(name: str, data: Path, target: str) -> tuple[str, str]:
+def _from_data(name: str, data: Path, target: str, families: Mapping[str, str]) -> tuple[str, str]:
     """The definition, and what the plan says about its limits."""
     rows = read(data)
     if target not in rows.columns:
@@ -169,7 +180,7 @@ def _from_data(name: str, data: Path, target: str) -> tuple[str, str]:
         name=name,
         target=f"{aim.expression},  # {aim.why}",
         features="\n".join(lines),
-        second="linear" if aim.task == "regression" else "logistic",
+        models=_models(families, "linear" if aim.task == "regression" else "logistic"),
         load=_loading(data, kept),
     )
     return pipeline, "" if aim.task == "regression" else _limits(rows[target])

@@ -18,6 +18,7 @@ from bluegold.features.cleaning import clean_frame
 from bluegold.features.masking import masked
 from bluegold.features.program import FeatureProgram
 from bluegold.features.system import Data
+from bluegold.features.table_files import KINDS, kind_of
 from bluegold.registry import Registry
 from bluegold.registry.source_rows import ROWS, Part, SourceRows
 from bluegold.stores import connect
@@ -185,12 +186,11 @@ def read_row(path: Path, number: int) -> pl.DataFrame:
     Raises:
         DataError: the file cannot be read or has no such row.
     """
-    readers: dict[str, Any] = {".parquet": pl.scan_parquet, ".csv": pl.scan_csv}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"'{path}' is neither .parquet nor .csv", way_out="name the file that was developed from")
+    kind = kind_of(path)
+    if not kind:
+        raise DataError(f"'{path}' is {KINDS}", way_out="name the file that was developed from")
     try:
-        row = _sliced(reader(path), number)
+        row = _sliced(pl.scan_parquet(path) if kind == "parquet" else pl.scan_csv(path), number)
     except pl.exceptions.ComputeError:
         row = _text_row(path, number)
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -14,6 +14,7 @@ from bluegold.core.errors import DataError
 from bluegold.features import array_columns
 from bluegold.features.continuity import Continuity
 from bluegold.features.fields import ContractSpec, FieldSpec
+from bluegold.features.holes import is_hole
 from bluegold.features.moments import moments
 from bluegold.features.threads import side_by_side
 from bluegold.features.translate import evaluate, restore
@@ -148,9 +149,11 @@ def _column(field: FieldSpec, frame: pl.DataFrame) -> pl.Series:
 
 
 def _given(field: FieldSpec, frame: pl.DataFrame) -> pl.Series:
-    """Where the input holds a value at all (NaN is none)."""
+    """Where the input holds a value at all (NaN is none, nor is a word that says so in a text)."""
     column = _column(field, frame)
     given = column.is_not_null()
+    if column.dtype == pl.String and field.kind in {"number", "flag", "time"}:
+        return (given & ~is_hole(column).fill_null(value=False)).alias(field.name)
     return (given & ~column.is_nan().fill_null(value=False)).alias(field.name) if column.dtype.is_float() else given
 
 

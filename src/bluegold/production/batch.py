@@ -35,7 +35,7 @@ from bluegold.features.threads import ahead
 from bluegold.production.journal import Journal, Progress, durable
 from bluegold.production.lanes import Lane
 from bluegold.production.loading import Loader
-from bluegold.production.reading import CHUNK_BYTES, CHUNK_ROWS, Piece, pieces, size_of
+from bluegold.production.reading import CHUNK_BYTES, CHUNK_ROWS, Piece, pieces
 from bluegold.registry.registry import Registry
 from bluegold.registry.rule import DecisionRule
 from bluegold.stores import connect
@@ -102,13 +102,13 @@ def score(
     options: Options = Options(),  # noqa: B008 - an immutable default
     on_progress: Callable[[int, float], None] | None = None,
 ) -> Scored:
-    """Score every row of a Parquet or CSV file.
+    """Score every row of a Parquet or CSV file, which may be compressed by gzip.
 
     Args:
         registry: where the version is.
         workspace: where the online store is.
         ref: which version.
-        source: ``.parquet`` or ``.csv`` with at least the contract's columns.
+        source: ``.parquet``, ``.csv`` or ``.csv.gz`` with at least the contract's columns.
         output: ``.parquet`` or ``.csv``; it appears whole or not at all.  Refused rows go, with their reasons, to
             a file beside it that ends in ``.quarantine.parquet``.
         options: what rows mean to each other.
@@ -132,7 +132,7 @@ def score(
                 for piece in ahead(map(run.prepare, ahead(pieces(source, journal.progress.end, run.numbers)))):
                     run.add(piece)
                     if on_progress:
-                        on_progress(journal.progress.rows, min(piece.end / max(size_of(source), 1), 1.0))
+                        on_progress(journal.progress.rows, min(piece.share, 1.0))
                 _some(journal.progress, source)
             except DataError:
                 journal.discard()
@@ -183,13 +183,14 @@ def _identity(lane: Lane, source: Path, options: Options) -> dict[str, str]:
 
 
 class _Prepared(NamedTuple):
-    """A piece before it is scored: its end and rows, what cleaning found, its features, and what comes after it.
+    """A piece before it is scored: its end, its share of the file, its rows, what cleaning found, and its features.
 
     ``hashes``, ``past`` (events by stream, entities met) and ``moments`` (begin, latest, last) are what the run knew
     behind this piece; while it is scored, the next one is being prepared.
     """
 
     end: int
+    share: float
     rows: int
     cleaned: Cleaned
     features: pl.DataFrame
@@ -234,7 +235,7 @@ class _Run:
         recall.after(cleaned.valid)
         past = (dict(recall.past), recall.entities()) if self._program.histories else None
         moments = (recall.begin, recall.latest, watch.last)
-        return _Prepared(piece.end, piece.frame.height, cleaned, features, watch.hashes, past, moments)
+        return _Prepared(piece.end, piece.share, piece.frame.height, cleaned, features, watch.hashes, past, moments)
 
     def add(self, piece: _Prepared) -> None:
         """Score one piece and write down that it is finished."""

@@ -3,7 +3,8 @@
 A contract judges fields as they were written, so that every field is text at first.  Turning text into numbers later
 costs as much as reading it; where the reader's own numbers are the same, to the bit and in what they refuse, it reads
 them at once.  They differ in blanks before a number, in quoted emptiness, in what is not finite and in what is no
-number at all: a block with one of these is read as text, and a column that held one stays text from there on.
+number at all: a block with one of these is read as text, and a column that held one stays text from there on, unless it
+was one word for what is missing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
+
+from bluegold.features.holes import hole_among_numbers
 
 __all__ = ["Block", "BlockReader"]
 
@@ -71,13 +74,16 @@ class BlockReader:
     def __init__(self, names: Sequence[str], numbers: Iterable[str] = ()) -> None:
         self._names = list(names)
         self._numbers = set(numbers) & set(names)
+        self._holes: dict[str, str] = {}
 
     def read(self, raw: bytes) -> Block:
         """The rows of some whole lines."""
         if self._numbers and not _ambiguous(raw):
             types = {name: pl.Float64() if name in self._numbers else pl.String() for name in self._names}
             try:
-                frame = pl.read_csv(raw, has_header=False, schema=types, raise_if_empty=False)
+                frame = pl.read_csv(
+                    raw, has_header=False, schema=types, raise_if_empty=False, null_values=self._holes or None
+                )
             except pl.exceptions.PolarsError:
                 return self._as_text(raw)
             if all(_finite(frame[name]) for name in self._numbers):
@@ -88,8 +94,13 @@ class BlockReader:
         frame, spoiled = _text(raw, self._names)
         for name in tuple(self._numbers):
             numbers = frame[name].cast(pl.Float64, strict=False)
-            if numbers.null_count() > frame[name].null_count() or not _finite(numbers):
-                self._numbers.discard(name)
+            if numbers.null_count() == frame[name].null_count() and _finite(numbers):
+                continue
+            word = hole_among_numbers(frame[name])
+            if word and self._holes.setdefault(name, word) == word:
+                continue
+            self._numbers.discard(name)
+            self._holes.pop(name, None)
         return Block(frame, spoiled)
 
 
