@@ -257,7 +257,7 @@ def table(rows: dict[str, dict[str, Any]], marks: list[dict[str, float]]) -> dic
     if ours and "spread" in rows["bluegold"]:
         low, high = rows["bluegold"]["spread"]
         notes.append(
-            f"bluegold: the middle of {RUNS} rounds in turn with the others, which gave {low:,.0f} to {high:,.0f} requests/s"
+            f"bluegold: the middle of {RUNS} rounds in turn with the others; they gave {low:,.0f} to {high:,.0f}"
         )
     if ours and ours < 10_000:
         notes.append(f"shortfall: {ours:,.0f} governed predictions/s on one core, the target is 10,000")
