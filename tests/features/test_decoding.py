@@ -47,6 +47,12 @@ def body(**changes: Any) -> bytes:
         (b'{"rows": []}', "rows"),
         (b'{"rows": [' + b",".join([body()] * 1001) + b"]}", "rows"),
         (body(pieces=2**70), "pieces"),
+        (body()[:-1] + b',"shop":"south"}', "shop"),
+        (body()[:-1] + b',"sh\\u006fp":"south"}', "shop"),
+        (body()[:-1] + b', "amount" : 7.0}', "amount"),
+        (body()[:-1].replace(b',"member":true', b"") + b',"amount":7.0}', "amount"),
+        (b'{"rows": [' + body() + b"," + body()[:-1] + b',"kind":"b"}]}', "kind"),
+        (b'{"rows": [' + body() + b'], "rows": [' + body() + b"]}", "rows"),
     ],
 )
 def test_the_wrong_field_is_named(row: RowProgram, sent: bytes, field: str) -> None:
@@ -105,3 +111,8 @@ def test_nothing_else_ever_escapes(row: RowProgram, sent: bytes) -> None:
             row.clean(decoded)
     except DataError:
         pass
+
+
+def test_values_that_look_like_fields_are_values(row: RowProgram) -> None:
+    for sent in (body(shop="kind"), body(client='"shop":'), body(kind='"amount"'), body(client="caf\u00e9 \\u0041")):
+        assert len(row.decode(sent)) == 1

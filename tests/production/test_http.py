@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import socket
@@ -152,6 +153,9 @@ def test_limits_methods_and_kinds(http: httpx.Client) -> None:
     assert send(http, b" " * (1 << 20) + b"{}").status_code == 413
     assert http.post("/v1/predict", content=iter([b"x" * 700_000] * 2), headers={"content-type": "application/json"}).status_code == 413  # fmt: skip  # noqa: E501
     assert http.post("/v1/predict", content=b"{}").status_code == 415
+    packed = send(http, gzip.compress(b"{}"), **{"content-encoding": "gzip"})
+    assert packed.status_code == 415
+    assert "content-encoding 'gzip'" in packed.json()["detail"]
     assert http.get("/v1/predict").status_code == 405
     assert http.get("/v1/predict").headers["allow"] == "POST"
     assert http.delete("/v1/health").status_code == 405
@@ -316,3 +320,11 @@ def test_a_version_that_cannot_be_loaded_is_not_called_missing(world: Any) -> No
         response = client.post("/v1/predict", json=parcel(1))
         assert response.status_code == 503
         assert "cannot be loaded" in response.json()["detail"]
+
+
+def test_a_field_that_stands_twice_is_refused(http: httpx.Client) -> None:
+    """Readers do not agree on which of the two counts, so what was decided on could be argued about."""
+    body = json.dumps(parcel(1))
+    twice = send(http, (body[:-1] + ', "weight": 29.0}').encode())
+    assert (twice.status_code, twice.json()["field"]) == (422, "weight")
+    assert "stands twice" in twice.json()["detail"]

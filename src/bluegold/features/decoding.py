@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from types import GenericAlias
 from typing import Annotated, Any
@@ -47,18 +48,36 @@ class Decoder:
         rows: Any = Annotated[several, msgspec.Meta(min_length=1, max_length=MOST_ROWS)]
         self._one = msgspec.json.Decoder(row)
         self._many = msgspec.json.Decoder(msgspec.defstruct("Rows", [("rows", rows)], forbid_unknown_fields=True))
+        self._quotes = sum(4 if field.kind in {"category", "text", "time"} else 2 for field in fields)
+        self._optional = tuple(field.name for field in fields if field.missing == "flag")
 
     def decode(self, body: bytes) -> list[Any]:
         """The rows of a body, typed.
 
         Raises:
             DataError: the body is no JSON object, or has no rows or too many.
-            FieldError: a field is missing, unknown or of the wrong type.
+            FieldError: a field is missing, unknown, of the wrong type, or stands twice.
         """
+        many = MANY.match(body) is not None
+        rows = self._typed(body, many=many)
+        # Every name and every text stands in two quotes: a field that stands twice has two more.
+        if body.count(b'"') != len(rows) * self._quotes + 2 * many or self._left_out(rows):
+            json.loads(body, object_pairs_hook=_distinct)
+        return rows
+
+    def _left_out(self, rows: list[Any]) -> bool:
+        """Whether a field was left out, so that another could stand twice in its place."""
+        for row in rows:
+            for name in self._optional:
+                if getattr(row, name) is None:
+                    return True
+        return False
+
+    def _typed(self, body: bytes, *, many: bool) -> list[Any]:
         try:
-            if MANY.match(body):
-                many: Any = self._many.decode(body)
-                return list(many.rows)
+            if many:
+                found: Any = self._many.decode(body)
+                return list(found.rows)
             return [self._one.decode(body)]
         except msgspec.ValidationError as error:
             raise _explained(str(error)) from error
@@ -85,6 +104,15 @@ class Decoder:
             "required": [field.name for field in contract.fields if field.missing == "refuse"],
             "additionalProperties": False,
         }
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse a field that stands twice: readers do not agree on which of the two counts."""
+    seen = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise FieldError(name, "stands twice", way_out="send it once")
+        seen.add(name)
 
 
 def _member(field: FieldSpec) -> Any:

@@ -293,6 +293,11 @@ def _body_refused(headers: Any) -> Reply | None:
         return problem_of(
             Problem(415, f"content-type '{kind[:100]}' is not understood", way_out="send application/json")
         )
+    packed = headers.get("content-encoding", "")
+    if packed and packed.strip().lower() != "identity":
+        return problem_of(
+            Problem(415, f"content-encoding '{packed[:100]}' is not understood", way_out="send the body as it is")
+        )
     length = headers.get("content-length", "")
     return problem_of(too_large()) if length.isdecimal() and int(length[:20]) > BODY_LIMIT else None
 
