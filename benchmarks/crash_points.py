@@ -39,9 +39,10 @@ Gold answers users, and takes the traffic back; the next controller finds that w
 of this walk makes the lease longer, so that it shows the controller alone; the watchdog has a test of its own.
 
 The state machine itself is explored exhaustively by `tests/delivery/test_exploration.py`, over every interleaving of
-these writes with people, the watchdog and further kills. An experiment is a canary with another share and adds no write;
-an ensemble is a version like any other. Coordinated promotions have a walk of their own: `tests/delivery/test_together.py`
-kills before every write, and again while the next controller carries on, and finds all in production or none.
+these writes with people, the watchdog and further kills. An experiment is a canary with another share and adds no
+write; an ensemble is a version like any other. Coordinated promotions have a walk of their own:
+`tests/delivery/test_together.py` kills before every write, and again while the next controller carries on, and finds
+all in production or none.
 """
 
 
