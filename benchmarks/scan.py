@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bluegold.design.scan import scan, vocabulary
+from bluegold.design.scan.detector import built_in
 from bluegold.design.scan.summary import technologies
 from bluegold.design.understand import understand
 
@@ -31,6 +32,7 @@ __all__ = [
     "UNDERSTOOD",
     "Repository",
     "Score",
+    "by_section",
     "found_in",
     "grow",
     "read_repository",
@@ -43,6 +45,21 @@ UNDERSTOOD = Path(__file__).parent / "understand_fixtures"
 ASPECTS = ("does", "risks")
 USAGES = ("used", "declared", "mentioned")
 WANTED = 0.95
+#: what a person found by hand, with the method; no code produces these
+UNSEEN = """
+By hand, first sample: 28 published systems that no detector had been written with (19 Python and 6 npm packages of
+services, training code and tools; 3 applications put together again from their public files). Labels came from imports,
+manifests and settings before our answer was looked at, within the technologies known. First run: used 1.000 precision
+and .958 recall (136 right, 0 wrong, 6 missed), used and declared .987 and .939 (154, 2, 10). Missed were classes named
+in texts, mappers of JavaScript, extras of a project, and a client with a version in its name.
+
+By hand, second sample, after the causes were put right: 5 further systems. Used .985 and .985 (67 right, 1 wrong, 1
+missed), used and declared .986 and .986 (70, 1, 1).
+
+By hand, what a system does and what is risky: of 157 claims over the first sample 8 were wrong and about 17 missing
+(checks and drift watches written by hand, loosely pinned projects, handlers of events); of 42 over the second sample 5
+were wrong; of 34 over five more, once those causes were put right, none was found wrong and 2 were missing.
+"""
 
 
 class Repository(NamedTuple):
@@ -120,6 +137,19 @@ def score(repositories: list[Repository], usages: tuple[str, ...] = USAGES, *, e
     return Score(right, wrong, missed)
 
 
+def by_section(repositories: list[Repository]) -> dict[str, Score]:
+    """The same comparison over what is used, for each section of the method that a technology belongs to."""
+    sections = {row.technology: row.section for row in reversed(built_in())}
+    counts = {section: [0, 0, 0] for section in sorted(set(sections.values()))}
+    for repository in repositories:
+        said = {name for name, usage in found_in(repository).items() if usage == "used"}
+        true = {name for name, usage in repository.labels.items() if usage == "used"}
+        for place, names in enumerate((said & true, said - true, true - said)):
+            for name in names & sections.keys():
+                counts[sections[name]][place] += 1
+    return {section: Score(*found) for section, found in counts.items()}
+
+
 def understood(repositories: list[Repository], aspect: str, *, errors: bool = False) -> Score:
     """Compare what repositories do, or what is risky in them, with their labels."""
     right = wrong = missed = 0
@@ -176,6 +206,7 @@ def main(arguments: list[str]) -> int:
         "used": score(repositories, ("used",)),
         "used, declared, mentioned": score(repositories, USAGES, errors=errors),
     }
+    results |= {f"used, of section {name}": found for name, found in by_section(repositories).items()}
     systems = [read_repository(path) for path in sorted(UNDERSTOOD.glob("*.txt"))]
     sys.stdout.write(f"{len(systems)} systems, {sum(len(one.labels) for one in systems)} labels\n")
     results |= {
@@ -215,7 +246,8 @@ def _written(rows: list[list[str]], repositories: int, labels: int, known: int) 
         "notes": [
             f"{known} technologies are known, each is met in a label.",
             "The labelled repositories were written together with the detectors: known traps stay closed.",
-            "These figures do not estimate the error on repositories never seen.",
+            "The figures of the rows do not estimate the error on repositories never seen; the next notes do.",
+            *(" ".join(note.split()) for note in UNSEEN.strip().split("\n\n")),
         ],
     }
     path = Path(__file__).parent / "results" / "scan.json"

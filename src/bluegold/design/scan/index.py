@@ -104,7 +104,7 @@ class Index:
         """Expressions for the methods that show something with a text as argument only, and for the others."""
         told = {name[1:] for name, signs in self._calls.items() if all(sign.argument for sign, _ in signs)}
         bare = self.methods - told
-        return tuple("|".join(sorted(map(re.escape, names))) or "(?!)" for names in (told & self.methods, bare))  # type: ignore[return-value]
+        return _any_of(told & self.methods), _any_of(bare)
 
     @property
     def keyword_signs(self) -> str:
@@ -149,6 +149,10 @@ class Index:
         table = self._tables["command"]
         words = signal.value.split()
         return table.find(" ".join(words[:2])) or table.find(words[0]) if words else ()
+
+
+def _any_of(names: frozenset[str] | set[str]) -> str:
+    return "|".join(sorted(map(re.escape, names))) or "(?!)"
 
 
 def _call_sign(text: str) -> CallSign:

@@ -31,6 +31,10 @@ _SERVES_MODELS = frozenset(
         "ray-serve",
         "mlserver",
         "onnxruntime",
+        "ollama",
+        "llama-cpp",
+        "sglang",
+        "text-generation-inference",
     ]
 )
 

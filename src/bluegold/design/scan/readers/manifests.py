@@ -14,6 +14,7 @@ from bluegold.design.scan.signals import EvidenceKind, Signal
 from bluegold.design.scan.source import SourceFile
 
 __all__ = [
+    "read_description",
     "read_foreign",
     "read_go_mod",
     "read_jvm_build",
@@ -36,6 +37,10 @@ _VARIABLE = re.compile(r"""\bprocess\.env(?:\.([A-Z][A-Z0-9_]{2,60})|\[['"]([A-Z
 _QUOTED = re.compile(r"""["'`]([a-z][a-z0-9+.:-]{1,40}://[^"'`\s]{1,300})["'`]""")
 _JVM_IMPORT = re.compile(r"\s{0,20}import\s+(?:static\s+)?([a-z][\w.]{2,200})")
 _R_IMPORT = re.compile(r"\s{0,40}(?:library|require|requireNamespace)\(\s{0,9}['\"]?([A-Za-z][\w.]{1,60})")
+_R_CALL = re.compile(r"\b([A-Za-z][\w.]{1,40})::{1,2}[A-Za-z_.]")
+_R_NAME = re.compile(r"\s*([A-Za-z][A-Za-z0-9.]{1,60})")
+_R_FIELDS = frozenset({"Imports", "Depends", "LinkingTo"})
+_FORMAT = re.compile(r"""\.format\(\s{0,9}"([a-z][\w.-]{1,40})"\s{0,9}\)""")
 #: packages of R whose name means something else than the library of Python
 _R_OTHERS = frozenset({"datasets", "evaluate", "river", "aim", "modal", "redis", "union"})
 _ARTIFACT = re.compile(
@@ -118,6 +123,9 @@ def read_foreign(file: SourceFile) -> Iterator[Signal]:
             found = _JVM_IMPORT.match(line)
             if found:
                 yield Signal("import", found[1], number, f"import {found[1]}")
+                yield Signal("foreign", _jvm(found[1]), number, f"import {found[1]}")
+            for form in _FORMAT.finditer(line[:1000]):
+                yield Signal("call", ".format", number, f"call .format({form[1]!r})", extra=form[1])
         else:
             typed = line.lstrip().startswith("import type") or file.name.endswith(".d.ts")
             for found in _NODE_IMPORT.finditer(line[:1000]):
@@ -148,11 +156,38 @@ def read_prisma(file: SourceFile) -> Iterator[Signal]:
 
 
 def read_r(file: SourceFile) -> Iterator[Signal]:
-    """Packages that R code attaches."""
+    """Packages that R code attaches, or calls by name."""
     for number, line in enumerate(file.lines, 1):
-        found = _R_IMPORT.match(line)
-        if found and found[1].lower() not in _R_OTHERS:
-            yield Signal("package", found[1].lower(), number, f"library {found[1]}", evidence="import")
+        if line.lstrip().startswith("#"):
+            continue
+        attached = _R_IMPORT.match(line)
+        names = [attached[1]] if attached else []
+        for name in dict.fromkeys((*names, *_R_CALL.findall(line[:1000]))):
+            yield from _r_package(name, number, "import")
+
+
+def read_description(file: SourceFile) -> Iterator[Signal]:
+    """Packages that the DESCRIPTION of an R project asks for."""
+    field = ""
+    for number, line in enumerate(file.lines, 1):
+        if line[:1] not in {" ", "\t"}:
+            field = line.partition(":")[0]
+        listed = line.removeprefix(f"{field}:")
+        for item in listed.split(",") if field in _R_FIELDS else ():
+            found = _R_NAME.match(item)
+            if found:
+                yield from _r_package(found[1], number, "dependency")
+
+
+def _r_package(name: str, number: int, evidence: EvidenceKind) -> Iterator[Signal]:
+    """A package of R by its own name, and by that of the library of Python that it stands for."""
+    yield Signal("package", f"r:{name}", number, f"library {name}", evidence=evidence)
+    if name.lower() not in _R_OTHERS:
+        yield Signal("package", name.lower(), number, f"library {name}", evidence=evidence)
+
+
+def _jvm(name: str) -> str:
+    return "jvm:" + name.replace(".", "/")
 
 
 def read_jvm_build(file: SourceFile) -> Iterator[Signal]:
@@ -163,3 +198,4 @@ def read_jvm_build(file: SourceFile) -> Iterator[Signal]:
         for found in _ARTIFACT.finditer(line[:1000]):
             group = found[1] or found[2] or found[3]
             yield Signal("import", group, number, f"artifact of {group}", evidence="dependency")
+            yield Signal("foreign", _jvm(group), number, f"artifact of {group}", evidence="dependency")

@@ -219,9 +219,11 @@ def _skimmed(file: SourceFile, skimmed: Skimmed, index: Index, local: LocalModul
 
 def _told_prose(text: str, skimmed: Skimmed, index: Index) -> Iterator[Signal]:
     """Mentions in the comments and docstrings of code that shows nothing."""
+    line, done = 1, 0
     for at, said in skimmed.prose[:MOST_COMMENTS]:
         if index.vocabulary.knows(said):
-            yield from mention_signals(said, index, text.count("\n", 0, at) + 1)
+            line, done = line + text.count("\n", done, at), at
+            yield from mention_signals(said, index, line)
 
 
 def _databricks(file: SourceFile) -> Iterator[Signal]:

@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 __all__ = ["Skimmed", "long_texts", "skim"]
 
-_LONG = r'''"""[^"\\]*+(?:(?:\\.|"(?!""))[^"\\]*+)*+"""''' + r"""|'''[^'\\]*+(?:(?:\\.|'(?!''))[^'\\]*+)*+'''"""
+#: what never ends is a text to the end of its line, or of the source: every place is passed once
+_LONG = (
+    r'''"""[^"\\]*+(?:(?:\\.|"(?!""))[^"\\]*+)*+(?:"""|\Z)'''
+    r"""|'''[^'\\]*+(?:(?:\\.|'(?!''))[^'\\]*+)*+(?:'''|\Z)"""
+)
 _PIECE = re.compile(
-    _LONG + r'|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
-    r"|'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'"
+    _LONG + r'|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?'
+    r"|'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'?"
     r"|#[^\n]*",
     re.DOTALL,
 )
@@ -29,6 +33,13 @@ class Skimmed(NamedTuple):
     def lines(self) -> list[str]:
         """The lines of the code, as many as the source has."""
         return self.code.split("\n")
+
+
+def _alone(text: str, start: int) -> bool:
+    """Whether a text is a statement of its own: nothing before it in its line, and no open bracket above."""
+    near = text[max(0, start - 200) : start]
+    before = near.rpartition("\n")[2].strip()
+    return before.lower() in {"", "r", "u"} and _ALONE.search(near) is not None
 
 
 def long_texts(text: str) -> list[tuple[int, str]]:
@@ -55,7 +66,7 @@ def skim(text: str) -> Skimmed:
     for found in _PIECE.finditer(text):
         piece = found.group()
         start = found.start()
-        if piece[0] == "#" or (piece[:3] in _TRIPLE and _ALONE.search(text, max(0, start - 200), start)):
+        if piece[0] == "#" or (piece[:3] in _TRIPLE and _alone(text, start)):
             kept.append(text[done:start] + "\n" * piece.count("\n"))
             prose.append((start, piece))
             done = found.end()

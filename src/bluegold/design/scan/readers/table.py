@@ -10,6 +10,7 @@ from bluegold.design.scan.index import Index
 from bluegold.design.scan.modules import LocalModules
 from bluegold.design.scan.readers.docker import read_dockerfile
 from bluegold.design.scan.readers.manifests import (
+    read_description,
     read_foreign,
     read_go_mod,
     read_jvm_build,
@@ -93,6 +94,7 @@ FORMATS: tuple[Format, ...] = (
     _format("package.json", r"package\.json", _plain(read_package_json)),
     _format("JVM build", r"pom\.xml|build\.gradle(\.kts)?|build\.sbt|libs\.versions\.toml", _plain(read_jvm_build)),
     _format("R", r".*\.(R|r)", _plain(read_r), _COMMENTS),
+    _format("R project", r"DESCRIPTION", _plain(read_description)),
     _format("go.mod", r"go\.mod", _plain(read_go_mod)),
     _format(
         "Dockerfile", r"(?i)(dockerfile|containerfile)([._-].*)?|.*\.dockerfile", _plain(read_dockerfile), _COMMENTS
