@@ -6,7 +6,7 @@ NAME = r"[A-Za-z][A-Za-z0-9_]*"
 TEXT = r'"[^"\n]*"'
 CLASS = rf"(?::::{NAME})?"
 NODE = rf"{NAME}(?:\[{TEXT}\]|\[\({TEXT}\)\]|\(\[{TEXT}\]\)|\{{{TEXT}\}})?{CLASS}"
-ARROW = rf"(?:---|-->|-\.->|-\.-|-- {TEXT} -->|== {NAME} ==>)"
+ARROW = rf"(?:---|-->|-\.->|-\.-|-- {TEXT} -->|== {TEXT} ==>)"
 STYLE = rf"classDef {NAME} [a-z-]+:[^,\s]+(?:,[a-z-]+:[^,\s]+)*"
 LINES = {
     "flowchart": [rf"{NODE}(?: {ARROW} {NODE})*", rf"subgraph {NAME}\[{TEXT}\]", "direction (?:LR|TB)", "end", STYLE],
@@ -47,7 +47,7 @@ def _flowchart(lines: list[str]) -> list[str]:
         name
         for line in bare
         if re.search(r"---|-->|-\.-|==>", line)
-        for name in re.findall(rf"(?:^|[>-] )({NAME})", re.sub(rf'-- "" |== {NAME} =', "", line))
+        for name in re.findall(rf"(?:^|[>-] )({NAME})", re.sub(r'-- "" |== "" =', "", line))
     }
     styles = {line.split()[1] for line in bare if line.startswith("classDef")}
     found += [f"a node nobody drew: {name}" for name in sorted(linked - shaped)]

@@ -1,4 +1,5 @@
 import re
+import shutil
 from html.parser import HTMLParser
 
 import msgspec
@@ -6,8 +7,10 @@ import pytest
 
 from bluegold.core.errors import UsageError, WorkspaceError
 from bluegold.core.plan import Plan
-from bluegold.design.blocks import Diagram, texts
+from bluegold.core.workspace import Workspace
+from bluegold.design.blocks import Diagram, Table, texts
 from bluegold.design.document import NAME, compose, document
+from bluegold.registry import Registry
 
 VOID = {"meta", "br", "wbr", "path", "rect", "circle", "line", "polygon", "polyline", "ellipse", "use"}
 
@@ -146,6 +149,31 @@ def test_real_versions_measures_and_verdicts_are_shown(html):
     assert html.count("[Needs instrumentation]") >= 33
 
 
+def test_an_auditor_reads_who_was_in_production_and_what_is_missed(system, workspace, tmp_path):
+    space = Workspace(shutil.copytree(workspace.root, tmp_path / "w"))
+    with Registry.open(space, actor="bea") as registry:
+        registry.lifecycle.transition("v2", "Staging", reason="once more")
+        registry.lifecycle.transition("v2", "Canary", reason="gates passed")
+        registry.lifecycle.transition("v2", "Production", reason="better by 2 %")
+        changes = registry.lifecycle.history("parcels")
+    evidence = msgspec.json.decode(space.evidence.read_bytes().splitlines()[0])
+    broken = evidence | {"requirement": "SEC-1", "value": False, "method": "called without TLS: it answered"}
+    space.evidence.write_bytes(space.evidence.read_bytes() + msgspec.json.encode(broken) + b"\n")
+    for executive in (False, True):
+        found = compose(system, space, executive=executive).document
+        tables = {b.caption: b.rows for s in found.sections for b in s.blocks if isinstance(b, Table)}
+        now, before = tables["Newest 2 of 2 periods in production (UTC)"]
+        assert (now[1], now[2], now[3], now[5]) == ("**now**", "**v2**", "bea", "better by 2 %")
+        assert (before[1], before[2], before[5]) == (now[0], "**v1**", "first version")
+        assert before[0] == f"{next(c.at for c in changes if c.to_stage == 'Production'):%Y-%m-%d %H:%M:%S}"
+        (row,) = tables["Requirements below their threshold"]
+        assert row[0].startswith("**SEC-1**")
+        assert row[3] == "called without TLS: it answered"
+    phases = next(b for s in found.sections if s.anchor == "phases" for b in s.blocks if isinstance(b, Table))
+    assert ["{{met}}" in row[0] for row in phases.rows] == [False, True, False, False, False, False]
+    assert "{{under way}}" in phases.rows[3][0]  # a version answers, which is not yet a week of agreement
+
+
 def test_the_markdown_carries_every_drawing(files, system, workspace):
     text = next(file for file in files if file.name == f"{NAME}.md").read_text(encoding="utf-8")
     drawn = [b for s in compose(system, workspace).document.sections for b in s.blocks if isinstance(b, Diagram)]
@@ -178,6 +206,8 @@ def test_spanish_says_what_is_missing_in_spanish(system, workspace, tmp_path):
     assert "[Requiere instrumentación]" in text
     assert "[Needs instrumentation]" not in text
     assert "## S1 Canalización de desarrollo" in text
+    assert "Linaje de parcels:v1" in text
+    assert "topología híbrida" in text
 
 
 def test_before_anything_exists_the_document_asks_instead_of_inventing(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bluegold.core.plan import Ensemble, ExperimentPlan, Plan, Rollout
 from bluegold.design.document import document
 from bluegold.design.words import Words
 
+BASES = runpy.run_path(str(Path(__file__).parent / "repositories.py"))
 ENGLISH = re.compile(r"\b(the|and|of|is|are|with|that|which|from|every|each|not|this|when|has|by|for|to)\b")
 
 
@@ -41,6 +43,19 @@ def test_no_english_sentence_is_left(tmp_path: Path, variant: str) -> None:
     assert "**Experimento:** menos resultados positivos" in whole
     assert "Requiere instrumentación" in whole
     assert "Needs in" not in whole
+
+
+@pytest.mark.parametrize("variant", ["technical", "executive"])
+@pytest.mark.parametrize("base", ["BIKES", "ORDERLY"])
+def test_no_english_sentence_tells_of_what_a_scan_found(tmp_path: Path, base: str, variant: str) -> None:
+    repo = BASES["grow"](BASES[base], tmp_path / "repo")
+    document(Plan(system="pedidos"), None, tmp_path / "out", fmt="markdown", lang="es", variant=variant, repo=repo)
+    texts = {path.name: path.read_text() for path in sorted((tmp_path / "out").rglob("*.m*d"))}
+    assert {name: found for name, text in texts.items() if (found := english(text))} == {}
+    whole = "\n".join(texts.values())
+    assert "El sistema tal como es" in whole
+    labels = {label for text in texts.values() for label in re.findall(r'"([^"]+)"', text)}
+    assert labels.isdisjoint({"model", "no registry", "no way back", "signed version"})
 
 
 def test_parts_are_said_and_names_stay() -> None:

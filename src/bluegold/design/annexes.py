@@ -12,7 +12,7 @@ from bluegold.design.diagrams import png, svg
 from bluegold.design.facts import StageFact
 from bluegold.design.markdown import blocks_as_markdown
 from bluegold.design.sections import as_is, s3_stores, s4_registry, s6_requirements
-from bluegold.design.words import Words, spoken
+from bluegold.design.words import Words, drawn, spoken
 from bluegold.requirements.catalog import CATEGORIES, category
 
 __all__ = ["annexes"]
@@ -29,19 +29,19 @@ def annexes(brief: Brief, packet: dict[str, Any], words: Words) -> dict[str, byt
             parts = tuple(stage for stage in stages if stage.title == title)
             name = f"stages/{side}-{titles.index(title) + 1}_{_slug(title)}.md"
             found[name] = _stage(brief, title, parts, words)
-    drawn = s4_registry.state_diagram(brief)
     found["store-comparison.md"] = blocks_as_markdown(
         words.say("Store comparison"), (spoken(s3_stores.comparison(brief), words),), words
     )
     found["requirements-checklist.md"] = _checklist(brief, words)
     texts = {name: _named(text, sources).encode() for name, text in found.items()}
-    drawings = {"registry-workflow": drawn}
+    drawings = {"registry-workflow": s4_registry.state_diagram(brief)}
     now = as_is.pipelines(brief)
     if now is not None:
         drawings["as-is"] = now
-    texts |= {f"{name}.mmd": (one.source + "\n").encode() for name, one in drawings.items()}
-    texts |= {f"{name}.svg": svg(one.source).encode() for name, one in drawings.items()}
-    return texts | {"registry-workflow.png": png(drawn.source)}
+    spoken_ones = {name: drawn(one.source, words) for name, one in drawings.items()}
+    texts |= {f"{name}.mmd": (source + "\n").encode() for name, source in spoken_ones.items()}
+    texts |= {f"{name}.svg": svg(source).encode() for name, source in spoken_ones.items()}
+    return texts | {"registry-workflow.png": png(spoken_ones["registry-workflow"])}
 
 
 def _slug(title: str) -> str:

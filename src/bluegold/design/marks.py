@@ -14,7 +14,7 @@ EVIDENCE = re.compile(r"\[(E-\d+)\]")
 
 _TONES = {
     "good": ("pass", "objective", "promoted", "met"),
-    "fair": ("threshold", "hold", "held", "paused", "waiting for approval", "medium"),
+    "fair": ("threshold", "hold", "held", "paused", "waiting for approval", "medium", "under way"),
     "bad": ("fail", "missed", "refused", "rolled back", "rolling back", "Refused", "RolledBack", "not met", "high"),
     "blue": ("Production", "explicit", "applies"),
     "gold": ("Canary", "inferred", "detected", "canary", "shadow", "shift", "rehearsal"),

@@ -22,7 +22,8 @@ _JOINTS = tuple(
     for pattern in (
         r"(`[^`]*`|\[E-[^\]]*\]|\{\{[^}]*\}\})",
         r"(\*\*)",
-        r"(^\d+ |^S[1-6] |^: |^; |^(?:contract|signals) of |^(?:candidate|gate|field|feature|history|look-up in|why) )",
+        r"(^S?\d+ |^[:;] |^(?:(?:contract|signals|drift) of|candidate|gate|field|feature|history|look-up in|why) )",
+        r"(^Lineage of )",
         r"((?<=[.?])\s+|\.$|\]$)",
         r"(; )",
         r"(: |:$)",

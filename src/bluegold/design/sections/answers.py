@@ -2,131 +2,28 @@
 
 from __future__ import annotations
 
-from bluegold.design.blocks import Block, Bullets, Diagram, Heading, Paragraph, Section, Table
+from bluegold.design.blocks import Block, Bullets, Diagram, Heading, Paragraph, Section
 from bluegold.design.brief import Brief
 from bluegold.design.diagrams import label
-from bluegold.design.places import module_place
-from bluegold.design.workload import workload
+from bluegold.design.sections.edges import edges
+from bluegold.design.sections.failures import failures, stopped
 
 __all__ = ["risks", "write"]
-
-#: symptom, cause, structural answer, the module that is the answer
-_FAILURES = (
-    (
-        "online measures far below offline",
-        "training-serving skew",
-        "features are written once; parity is proven bit by bit for every version and re-checked in gate 2",
-        ("bluegold.features.parity", "parity"),
-    ),
-    (
-        "slow loss of accuracy",
-        "undetected drift",
-        "each version carries a profile, feature values and outcomes are kept with every decision; an alarm is NF-8",
-        ("bluegold.features.profile", "Profile"),
-    ),
-    (
-        "broken deployment with no way back",
-        "rollback never rehearsed",
-        "each release walks to Gold and back before users see it, timed and with known answers",
-        ("bluegold.delivery.release", "STEPS"),
-    ),
-    (
-        "decisions that cannot be audited",
-        "lineage broken between stores",
-        "one id leads from a decision to version, features, data and run; the log is hash-chained",
-        ("bluegold.production.results.decision_log", "DecisionLog"),
-    ),
-    (
-        "green pipeline, useless output",
-        "technical gates only",
-        "the canary watches quality against Blue, agreement and slices, and rolls back on them",
-        ("bluegold.delivery.watch", "Watch"),
-    ),
-    (
-        "inference cost explodes",
-        "streaming without a need",
-        "no streaming without a stated latency need; the topology decision is checked against it",
-        ("bluegold.design.decide", "decide"),
-    ),
-)
 
 
 def write(brief: Brief) -> Section:
     """Write the section."""
     blocks: list[Block] = [
         Heading(text="Failure modes", anchor="answers-failures"),
-        Table(
-            caption="Symptom, cause, structural answer",
-            head=("Symptom", "Cause", "Answer", "Evidence"),
-            rows=tuple(
-                (f"**{symptom}**", cause, _honest(brief, answer), brief.cites.cite(module_place(*place), answer))
-                for symptom, cause, answer, place in _FAILURES
-            ),
-        ),
+        failures(brief),
         Heading(text="Edge cases", anchor="answers-edges"),
-        _edges(brief),
+        edges(brief),
         Heading(text="Runtime scenarios", anchor="answers-scenarios"),
         *_scenarios(brief),
         Heading(text="Risks", anchor="answers-risks"),
         Bullets(items=risks(brief)),
     ]
     return Section(anchor="answers", label="", title="Failures, edge cases, scenarios", blocks=tuple(blocks))
-
-
-def _honest(brief: Brief, answer: str) -> str:
-    """An answer that leans on a requirement nobody measured says so."""
-    return f"{answer} {{{{needs instrumentation}}}}" if "NF-8" in answer and not brief.row("NF-8").evidence else answer
-
-
-def _edges(brief: Brief) -> Table:
-    facts, plan = brief.facts, brief.facts.plan
-    notebooks = [found for found in facts.findings if found.path.endswith(".ipynb")]
-    known = workload(facts)
-    topology = brief.decision("topology")
-    cold = bool(known["cold_start"].value)
-    teams = known["teams"]
-    first = next((change for change in facts.history.changes if change.to_stage == "Production"), None)
-    owners = {stage.contract.owner for stage in (*facts.development, *facts.production)}
-    cold_mark = (
-        brief.cites.cite(f"registry: first promotion of {facts.name}", f"{first.ref} by {first.actor}")
-        if first
-        else brief.cites.cite("registry: no version in production", "there is no Blue yet", "inferred")
-    )
-    note = (
-        brief.cites.cite(f"{notebooks[0].path}:{notebooks[0].line}", "a notebook does part of the work")
-        if notebooks
-        else ""
-    )
-    cases = (
-        ("Notebook to production", bool(notebooks), f"notebooks become stages; feature code first {note}"),
-        (
-            "Several teams own stages",
-            None if teams.value is None else teams.value > 1,
-            f"contracts name an owner for each stage ({', '.join(sorted(owners))}); feature code is where they meet "
-            + brief.cites.cite(module_place("bluegold.production.contracts", "STAGES"), "owners of the stages"),
-        ),
-        (
-            "Real-time and batch hybrid",
-            topology.option == "hybrid",
-            "one definition drives requests, batches and streams " + brief.ground(topology),
-        ),
-        (
-            "Regulated",
-            plan.regulated,
-            "a person other than the author approves; artefacts and lineage of every stage are kept "
-            + brief.plan("regulated", "regulated or not"),
-        ),
-        (
-            "Cold start",
-            cold,
-            "with no Blue the first version is promoted after six gates and known answers; the next one is compared "
-            + cold_mark,
-        ),
-        ("Greenfield", facts.greenfield, "phase 0 writes contract and plan first; the built-in runner is enough"),
-    )
-    shown = {True: "{{applies}}", False: "{{does not apply}}", None: "{{open}}"}
-    rows = tuple((f"**{name}**", shown[applies], answer) for name, applies, answer in cases)
-    return Table(caption="Edge cases of the method", head=("Case", "Here", "Answer"), rows=rows)
 
 
 def _scenarios(brief: Brief) -> list[Block]:
@@ -196,24 +93,15 @@ def _worker_diagram() -> Diagram:
     )
 
 
-def _rolled_back(brief: Brief) -> tuple[str, str, str]:
-    """(version, reason, citation) of the newest rollback on record."""
-    for change in reversed(brief.facts.history.changes):
-        if change.to_stage == "RolledBack":
-            mark = brief.cites.cite(f"registry: rollback of {change.ref}", change.reason)
-            return change.ref.rpartition(":")[2], change.reason, mark
-    return "", "", ""
-
-
 def _rollback_text(brief: Brief) -> str:
-    version, reason, mark = _rolled_back(brief)
+    version, reason, mark = stopped(brief)
     if version:
         return brief.say("A canary that fails, as it happened here to {v}: {why}", v=version, why=reason) + f" {mark}"
     return brief.say("A canary that fails on model quality, while every technical signal is green:")
 
 
 def _rollback_diagram(brief: Brief) -> Diagram:
-    version, _, _ = _rolled_back(brief)
+    version, _, _ = stopped(brief)
     gold = label(f"Gold {version}".strip())
     return Diagram(
         name="scenario-rollback",

@@ -151,7 +151,7 @@ def _stores(brief: Brief, as_is: AsIs) -> Table:
 
 def _risks(brief: Brief, as_is: AsIs) -> list[Block]:
     if not as_is.risks:
-        return [Paragraph(text=brief.say("No risk of the table was found."))]
+        return [Paragraph(text=brief.say("None of the risks that are looked for was found."))]
     order = {"high": 0, "medium": 1, "low": 2}
     rows = tuple(
         (
@@ -267,7 +267,7 @@ def _between(as_is: AsIs) -> list[str]:
     source = next((one for one in ("register", "save", "train") if one in ids), "")
     target = next((one for one in ("serve", "score") if one in ids), "")
     if source and target:
-        lines.append(f"  {source} == model ==> {target}")
+        lines.append(f'  {source} == "model" ==> {target}')
     return lines
 
 

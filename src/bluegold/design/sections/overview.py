@@ -7,6 +7,7 @@ from bluegold.design.brief import Brief
 from bluegold.design.decide import missing
 from bluegold.design.diagrams import CLASSES, label
 from bluegold.design.sections.s3_stores import chosen
+from bluegold.design.sections.standing import missed, periods
 from bluegold.design.workload import QUESTIONS, workload
 from bluegold.requirements.checklist import shown_value, totals
 
@@ -34,6 +35,8 @@ def write(brief: Brief) -> Section:
             "plan, with the simplest viable orchestrator, before anything else is built."
         )
         blocks.append(Callout(kind="note", text=text))
+    if brief.executive:  # the sections that hold these are the technical variant's
+        blocks += [*periods(brief), *missed(brief)]
     return Section(anchor="overview", label="", title="Overview", blocks=tuple(blocks))
 
 
@@ -95,8 +98,8 @@ def _what(brief: Brief) -> str:
             "meet only in the feature code and the registry; the pipeline is the architecture, the model is one part "
             "of it.",
             domain=facts.plan.domain,
-            risk=facts.plan.risk,
-            topology=brief.decision("topology").decision.choice,
+            risk=say(facts.plan.risk),
+            topology=say(brief.decision("topology").decision.choice),
         )
         + f" {brief.ground(brief.decision('topology'))}"
     )
@@ -136,10 +139,10 @@ def _stages(brief: Brief) -> str:
 
 
 def _diagram(brief: Brief) -> Diagram:
-    facts = brief.facts
+    facts, say = brief.facts, brief.say
     version = facts.history.production
     blue = f"Blue<br/>{version.version}" if version else "Blue<br/>none yet"
-    registry = label(f"S4 Registry<br/>{chosen(brief, 'relational')} + {chosen(brief, 'object')}")
+    registry = label(f"S4 Registry<br/>{say(chosen(brief, 'relational'))} + {say(chosen(brief, 'object'))}")
     text = f"""flowchart LR
   data[("source data")]:::outside --> dev["S1 Development pipeline<br/>8 stages"]:::stage
   dev -- "signed version" --> reg[("{registry}")]:::store
@@ -175,5 +178,10 @@ def _reading(brief: Brief) -> Bullets:
             + say("concluded by a rule or a default;")
             + " {{open}} "
             + say("a person still has to say it."),
+            *(
+                [say("What probes, gates and the registry recorded stands here as it was recorded.")]
+                if brief.facts.history.changes
+                else []
+            ),
         )
     )

@@ -9,6 +9,7 @@ from bluegold.design.blocks import Block, Bullets, Callout, Diagram, Heading, Pa
 from bluegold.design.brief import Brief
 from bluegold.design.diagrams import CLASSES
 from bluegold.design.places import module_place
+from bluegold.design.sections.standing import periods
 from bluegold.registry.lifecycle import TRANSITIONS
 
 __all__ = ["state_diagram", "write"]
@@ -34,6 +35,7 @@ def write(brief: Brief) -> Section:
         _table(brief),
         Heading(text="Versions", anchor="s4-versions"),
         _versions(brief),
+        *periods(brief),
         *_lineage(brief),
         *_changes(brief),
         Heading(text="Rollback", anchor="s4-rollback"),

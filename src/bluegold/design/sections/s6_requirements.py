@@ -8,6 +8,7 @@ from bluegold.core.nouns import Requirement
 from bluegold.design.blocks import Block, Bullets, Heading, Paragraph, Section, Table
 from bluegold.design.brief import Brief
 from bluegold.design.places import module_place
+from bluegold.design.sections.standing import missed
 from bluegold.requirements.catalog import CATEGORIES, category
 from bluegold.requirements.checklist import Row, shown_limit, shown_value, totals
 
@@ -31,6 +32,7 @@ def write(brief: Brief) -> Section:
             )
         ),
         totals_table(brief),
+        *missed(brief),
     ]
     for name, title in CATEGORIES.items():
         rows = tuple(row for row in brief.facts.rows if category(row.requirement.id) == name)
