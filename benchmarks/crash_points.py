@@ -42,7 +42,8 @@ The state machine itself is explored exhaustively by `tests/delivery/test_explor
 these writes with people, the watchdog and further kills. An experiment is a canary with another share and adds no
 write; an ensemble is a version like any other. Coordinated promotions have a walk of their own:
 `tests/delivery/test_together.py` kills before every write, and again while the next controller carries on, and finds
-all in production or none.
+all in production or none; a person who takes one of them back, after whichever write, takes back all. With an
+experiment in the canary, `test_exploration_experiments.py` goes through whatever its evidence may say, and when.
 """
 
 

@@ -184,6 +184,15 @@ def test_guardrails_go_before_the_experiment_and_its_shares_are_checked(tmp_path
     assert (off.verdict, "sample ratio" in off.reason) == ("pause", True)
 
 
+def test_a_clock_that_was_moved_back_ends_no_experiment_early_and_never_without_end(tmp_path: Path) -> None:
+    ahead = [msgspec.structs.replace(one, at=now() + dt.timedelta(days=400)) for one in SPLITS]
+    reader = logged(tmp_path, records(SAME))
+    waiting = Trial(ExperimentPlan(days=1.0), DecisionRule(), reader)
+    assert not waiting.late(ahead)
+    assert waiting.look(ahead, QUIET).verdict == "hold"
+    assert Trial(ExperimentPlan(days=1.0, most=4_000), DecisionRule(), reader).look(ahead, QUIET).verdict == "pause"
+
+
 def test_the_plan_of_an_experiment_is_held_against_itself(tmp_path: Path) -> None:
     path = tmp_path / "architecture.yaml"
     for text, said in (

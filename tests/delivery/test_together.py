@@ -18,6 +18,7 @@ from bluegold.core.workspace import Workspace
 from bluegold.delivery.controller import deliver
 from bluegold.delivery.gating import GATES
 from bluegold.delivery.journal import Journal
+from bluegold.delivery.rollback import rollback
 from bluegold.delivery.together import promote_together
 from bluegold.registry import Registry
 
@@ -179,3 +180,26 @@ def test_a_controller_that_died_before_the_transaction_leaves_none(pair: Registr
     assert deliver(REFS[0], pair, space).phase == "rolled_back"
     assert [pair.versions.get(ref).stage for ref in REFS] == ["RolledBack", "RolledBack"]
     assert production(pair) == ["prices:v1", "stock:v1"]
+
+
+def test_a_person_who_takes_one_back_takes_all_back(pair: Registry, space: Workspace, tmp_path: Path) -> None:
+    """Whatever was written of the promotion: who orders one of them back leaves none of them alone in production."""
+    taken = 0
+    for write in range(1, 40):
+        again = Workspace.open(Path(shutil.copytree(space.root, tmp_path / f"again-{write}")))
+        with Registry.open(again, actor="olga") as registry:
+            with pytest.MonkeyPatch.context() as dying, contextlib.suppress(Killed):
+                kill_at(registry, dying, write)
+                promote_together(REFS, registry, again, actor="olga")
+            release = registry.releases.active("stock")
+            if release is None:  # carried out: a rollback from now on is a choice of its own
+                break
+            if release.phase == "promoting":
+                assert rollback("stock", registry, again, actor="olga", reason="by hand").production == "stock:v1"
+                taken += 1
+                assert production(registry) == ["prices:v1", "stock:v1"], write
+                assert "promoting" not in {one.phase for one in registry.releases.list()}
+                assert registry.audit.verify().ok
+    else:
+        raise AssertionError("more writes than were looked at")
+    assert taken > 2

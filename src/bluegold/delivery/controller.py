@@ -19,9 +19,9 @@ from bluegold.delivery.promotion import carry_out_promotion
 from bluegold.delivery.rehearsal import rehearse
 from bluegold.delivery.release import TRAFFIC, Phase
 from bluegold.delivery.reporting import failed
+from bluegold.delivery.rollback import take_others_back
 from bluegold.delivery.rollout import Rollout
 from bluegold.delivery.safety import complete_rollback, decide_rollback
-from bluegold.delivery.siblings import take_others_back
 from bluegold.delivery.steering import Steering, alone
 from bluegold.production.operations.processes import Endpoint
 from bluegold.production.results.decision_reader import DecisionReader

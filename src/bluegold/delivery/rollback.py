@@ -10,10 +10,11 @@ from bluegold.core.workspace import Workspace
 from bluegold.delivery.events import OnEvent
 from bluegold.delivery.journal import Journal
 from bluegold.delivery.safety import complete_rollback, decide_rollback
+from bluegold.delivery.siblings import others
 from bluegold.delivery.steering import Steering
 from bluegold.registry.registry import Registry
 
-__all__ = ["RollBack", "rollback"]
+__all__ = ["RollBack", "rollback", "take_others_back"]
 
 #: Phases in which Gold has, or may have, a part in the traffic.
 _IN_TRAFFIC = frozenset({"rehearsal", "shadow", "canary", "shift", "promoting", "rolling_back"})
@@ -44,7 +45,8 @@ def rollback(
 ) -> RollBack:
     """Take Gold out of the traffic; without a Gold there, take production back to the version before it.
 
-    It does not wait for a controller that is at work: that one finds its release ended.
+    A release that is being promoted together with others takes them with it.  It does not wait for a controller that
+    is at work: that one finds its release ended.
 
     Args:
         model: the model.
@@ -67,16 +69,21 @@ def rollback(
     release = registry.releases.active(model)
     if release is not None and release.phase in _IN_TRAFFIC:
         journal = Journal(registry, release, actor, on_event)
-        return _release_back(journal, steering, to, reason)
+        return _release_back(journal, steering, workspace, to, reason)
     return _production_back(registry, model, steering, to or _before(registry, model), reason)
 
 
-def _release_back(journal: Journal, steering: Steering, to: str, reason: str) -> RollBack:
+def _release_back(journal: Journal, steering: Steering, workspace: Workspace, to: str, reason: str) -> RollBack:
     began = time.perf_counter()
     try:
-        if journal.phase != "rolling_back":
+        decides = journal.phase != "rolling_back"
+        if decides:
             decide_rollback(journal, reason, actor=journal.actor, to=to)
-        complete_rollback(journal, steering, to)
+        try:
+            if decides:
+                take_others_back(journal, workspace)
+        finally:
+            complete_rollback(journal, steering, to)
     except RegistryError:
         if not (journal.moved_by_others() and journal.phase == "rolled_back"):
             raise
@@ -89,6 +96,23 @@ def _release_back(journal: Journal, steering: Steering, to: str, reason: str) ->
         proof=str(journal.detail.get("proof", "")),
         release=journal.release.id,
     )
+
+
+def take_others_back(journal: Journal, workspace: Workspace) -> None:
+    """Take back what was promoted together with a release that falls; done again, it changes nothing.
+
+    Args:
+        journal: the release that falls; its decision is written already.
+        workspace: the registry's workspace.
+    """
+    registry = journal.registry
+    for ref in others(journal):
+        model = ref.rpartition(":")[0]
+        release = registry.releases.active(model)
+        open_ = release is not None and release.ref == ref and release.phase in {"promoting", "rolling_back"}
+        if open_ or registry.versions.get(ref).stage == "Production":
+            reason = f"promoted together with {journal.ref} or not at all: {journal.detail.get('reason', '')}"
+            rollback(model, registry, workspace, actor=journal.actor, reason=reason[:500])
 
 
 def _before(registry: Registry, model: str) -> str:

@@ -182,7 +182,8 @@ class Rollout:
             observation = self._may_advance(observation)
             if self._intervened(split):
                 return None
-            waited = trial is None and time.monotonic() - entered > self._plan.max_wait_s  # an experiment has its days
+            running = trial is not None and not trial.late(splits)  # an experiment has its days
+            waited = not running and time.monotonic() - entered > self._plan.max_wait_s
             if observation.verdict != "hold" or waited:
                 return observation
             if time.monotonic() - told > _TELL_S:

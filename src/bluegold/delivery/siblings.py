@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from bluegold.core.workspace import Workspace
 from bluegold.delivery.journal import Journal
-from bluegold.delivery.rollback import rollback
 
-__all__ = ["fallen", "take_others_back"]
+__all__ = ["fallen", "others"]
 
 
 def fallen(journal: Journal) -> str:
@@ -15,7 +13,7 @@ def fallen(journal: Journal) -> str:
     Args:
         journal: a release in phase ``promoting``, its version in production by now.
     """
-    for ref in _others(journal):
+    for ref in others(journal):
         version, release = journal.registry.versions.get(ref), journal.registry.releases.active(ref.rpartition(":")[0])
         leaving = release is not None and release.ref == ref and release.phase == "rolling_back"
         if leaving or version.stage == "RolledBack":
@@ -23,22 +21,6 @@ def fallen(journal: Journal) -> str:
     return ""
 
 
-def take_others_back(journal: Journal, workspace: Workspace) -> None:
-    """Take back what was promoted together with a release that falls; done again, it changes nothing.
-
-    Args:
-        journal: the release that falls; its decision is written already.
-        workspace: the registry's workspace.
-    """
-    registry = journal.registry
-    for ref in _others(journal):
-        model = ref.rpartition(":")[0]
-        release = registry.releases.active(model)
-        open_ = release is not None and release.ref == ref and release.phase in {"promoting", "rolling_back"}
-        if open_ or registry.versions.get(ref).stage == "Production":
-            reason = f"promoted together with {journal.ref} or not at all: {journal.detail.get('reason', '')}"
-            rollback(model, registry, workspace, actor=journal.actor, reason=reason[:500])
-
-
-def _others(journal: Journal) -> list[str]:
+def others(journal: Journal) -> list[str]:
+    """The versions that a release was promoted together with."""
     return [str(ref) for ref in journal.detail.get("together", ()) if ref != journal.ref]

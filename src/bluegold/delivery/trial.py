@@ -15,7 +15,7 @@ from bluegold.delivery.watch import Observation
 from bluegold.production.results.decision_reader import DecisionReader, Positions
 from bluegold.registry.rule import DecisionRule
 
-__all__ = ["Trial"]
+__all__ = ["Trial", "Verdict", "decided"]
 
 Verdict = Literal["advance", "hold", "pause", "rollback"]
 _WITHOUT_WINNER: dict[str, Verdict] = {"go_on": "advance", "pause": "pause", "rollback": "rollback"}
@@ -67,7 +67,7 @@ class Trial:
         if seen.verdict in {"rollback", "pause"}:
             return seen
         found = self._found()
-        verdict, reason = self._decided(found, splits)
+        verdict, reason = decided(self._plan, found, self._groups.outcomes, late=self.late(splits))
         if verdict == "advance" and seen.verdict == "hold":
             verdict, reason = "hold", f"{reason}; but {seen.reason}"
         return msgspec.structs.replace(
@@ -81,21 +81,8 @@ class Trial:
             self._judged = n, self._groups.judged()
         return self._judged[1]
 
-    def _decided(self, found: Experiment, splits: tuple[TrafficSplit, ...]) -> tuple[Verdict, str]:
-        plan, n = self._plan, self._groups.outcomes
-        said = f"experiment over {n} outcomes: {found.verdict}, {found.reason}"
-        if found.verdict == "invalid":
-            return "pause", said
-        if n >= plan.least and found.verdict == "gold is better":
-            return ("advance", said) if plan.decides == "promote" else ("pause", f"{said}; promotion is recommended")
-        if n >= plan.least and found.verdict == "blue is better":
-            return "rollback", said
-        over = f"{plan.most} outcomes" if n >= plan.most else f"{plan.days:g} days" if self._late(splits) else ""
-        if over:
-            return _WITHOUT_WINNER[plan.undecided], f"{said}; no winner after {over}"
-        return "hold", f"{said} ({n} of at most {plan.most})"
-
-    def _late(self, splits: tuple[TrafficSplit, ...]) -> bool:
+    def late(self, splits: Iterable[TrafficSplit]) -> bool:
+        """Whether the days that the plan states are over."""
         began = [split.at for split in splits if split.mode == "canary" and split.at is not None]
         return bool(began) and now() - min(began) > dt.timedelta(days=self._plan.days)
 
@@ -108,3 +95,35 @@ class Trial:
             verdict="pass" if found.verdict == "gold is better" else "hold",
             note=f"{found.verdict}: {found.reason}, at level {found.alpha:g}",
         )
+
+
+def decided(plan: ExperimentPlan, found: Experiment, outcomes: int, *, late: bool) -> tuple[Verdict, str]:
+    """What an experiment's plan makes of what was found.
+
+    Args:
+        plan: what was stated beforehand.
+        found: the evidence so far.
+        outcomes: of both groups together.
+        late: whether the stated days are over.
+
+    Returns:
+        what the release does next, and why.
+
+    Example:
+        >>> from bluegold.delivery.experiment import analyse
+        >>> decided(ExperimentPlan(undecided="rollback"), analyse([], []), 0, late=True)[0]
+        'rollback'
+    """
+    said = f"experiment over {outcomes} outcomes: {found.verdict}, {found.reason}"
+    if found.verdict == "invalid":
+        return "pause", said
+    if outcomes >= plan.least and found.verdict == "gold is better":
+        return ("advance", said) if plan.decides == "promote" else ("pause", f"{said}; promotion is recommended")
+    if outcomes >= plan.least and found.verdict == "blue is better":
+        return "rollback", said
+    over = f"{plan.most} outcomes" if outcomes >= plan.most else f"{plan.days:g} days" if late else ""
+    if over and found.verdict == "blue is better":
+        return "rollback", f"{said}, after {over}"
+    if over:
+        return _WITHOUT_WINNER[plan.undecided], f"{said}; no winner after {over}"
+    return "hold", f"{said} ({outcomes} of at most {plan.most})"
