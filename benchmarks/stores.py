@@ -261,6 +261,8 @@ def main() -> int:
             "client and server share the machine; the event loop of the producers is part of every figure",
             "Goal (AP-6): 100,000 events/s, each acknowledged after its flush, at a p99 of 10 ms.",
             "The decision log encodes, hashes and chains a whole record an event in one thread: it stays below.",
+            "Of 12 us an event, encoding and hashed line take 4, producers 4.5: 116,000 a second without the line.",
+            "Without the flush, or the hash alone, the log acknowledges 71,000 to 88,000, with both 75,000 to 77,000.",
         ],
     }
     (HERE / "results").mkdir(exist_ok=True)

@@ -245,8 +245,10 @@ def _judge(field: FieldSpec, column: pl.Series, frame: pl.DataFrame, levels: tup
         refused.append((given & column.is_null()).alias(f"{name}:type"))
         (refused if field.missing == "refuse" else flagged).append((~given).alias(f"{name}:missing"))
     if field.kind == "category" and levels:
-        strange = (~column.is_in(list(levels))).fill_null(value=False).alias(f"{name}:unknown")
-        (refused if field.unknown == "refuse" else flagged).append(strange)
+        known = column.cast(pl.Enum(list(dict.fromkeys(levels))), strict=False)  # what is no level becomes null
+        if known.null_count() > column.null_count():
+            strange = (known.is_null() & column.is_not_null()).alias(f"{name}:unknown")
+            (refused if field.unknown == "refuse" else flagged).append(strange)
     if field.kind in {"category", "text"} and _top(column.str.len_bytes()) > field.longest:
         refused.append((column.str.len_chars() > field.longest).fill_null(value=False).alias(f"{name}:outside"))
     if field.kind == "time":

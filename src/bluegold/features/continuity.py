@@ -8,7 +8,7 @@ removed, because an honest repeat looks the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
@@ -22,8 +22,11 @@ GENERATION = 8_000_000
 BITS_A_ROW = 32
 #: So many sorted runs become one.
 RUNS = 8
+#: Up to one row in so many may be looked for one by one.
+SHARE = 8
 Hashes = NDArray[np.uint64]
 Bits = NDArray[np.uint8]
+Times = NDArray[np.int64]
 _PAIRS = np.array([1 << one | 1 << other for one in range(8) for other in range(one)] + [17, 34, 68, 136], np.uint8)
 
 
@@ -55,7 +58,10 @@ class Continuity:
     def judge(self, valid: pl.DataFrame) -> list[pl.Series]:
         """One boolean column for each kind of mark that occurs in the frame."""
         self.hashes = valid.select(self._fields).hash_rows().to_numpy()
-        marks = [pl.Series(REPEATED, self._repeated(self.hashes)), *self._moments(valid)]
+        times = None
+        if self._time and valid.height and not valid[self._time].null_count():
+            times = valid[self._time].to_physical().to_numpy()
+        marks = [pl.Series(REPEATED, self._repeated(self.hashes, times)), *self._moments(valid)]
         return [mark for mark in marks if mark.any()]
 
     def recall(self, hashes: Hashes, last: int | None) -> None:
@@ -78,10 +84,10 @@ class Continuity:
             marks.append(pl.Series(SILENCE, times - previous > self._silence))
         return marks
 
-    def _repeated(self, hashes: Hashes) -> NDArray[np.bool_]:
+    def _repeated(self, hashes: Hashes, times: Times | None) -> NDArray[np.bool_]:
         ordered = np.sort(hashes)
         inside = ordered[1:][ordered[1:] == ordered[:-1]]
-        outside = self._remember(ordered)
+        outside = self._met(hashes, ordered, times)
         repeated = np.zeros(hashes.size, dtype=np.bool_)
         if outside.size:
             repeated |= np.isin(hashes, outside)
@@ -90,6 +96,23 @@ class Continuity:
             _, first = np.unique(hashes[rows], return_index=True)
             repeated[np.delete(rows, first)] = True
         return repeated
+
+    def _met(self, hashes: Hashes, ordered: Hashes, times: Times | None) -> Hashes:
+        """Add a frame's hashes, which are given in its order and ascending; those that were known.
+
+        A row that is later than all before it equals none of them, because its moment is one of its fields.
+        """
+        if times is None:
+            return self._remember(ordered)
+        late = np.flatnonzero(times <= self.last) if self.last is not None else np.empty(0, dtype=np.int64)
+        if late.size * SHARE > times.size:
+            return self._remember(ordered)
+        known = self._old.among(hashes[late], times[late])
+        younger = self._young.among(hashes[late], times[late])
+        if self._young.rows >= GENERATION:
+            self._old, self._young = self._young, _Generation()
+        self._young.put_by(ordered, int(times.max()))
+        return np.concatenate((known, younger))
 
     def _remember(self, ordered: Hashes) -> Hashes:
         """Add ascending hashes; those that were known."""
@@ -103,7 +126,8 @@ class Continuity:
 class _Generation:
     """Sorted runs of hashes, and a table of bits that says at once what is surely new.
 
-    A hash sets two bits of one byte, which its first bits name.
+    A hash sets two bits of one byte, which its first bits name.  A run that is not asked for, because what follows is
+    later, is put by with its latest moment; it joins the others when many rows have to be looked for.
     """
 
     def __init__(self) -> None:
@@ -111,10 +135,35 @@ class _Generation:
         self._levels: list[list[Hashes]] = [[]]
         self._exponent = 0
         self._table: Bits = np.zeros(0, dtype=np.uint8)
+        self._by: list[tuple[int, Hashes]] = []
+
+    def put_by(self, ordered: Hashes, latest: int) -> None:
+        """Keep ascending hashes of rows that came until some moment."""
+        self._by.append((latest, ordered))
+        self.rows += ordered.size
+
+    def among(self, hashes: Hashes, times: Times) -> Hashes:
+        """Those of a few hashes that were added or put by, from the moments of their rows."""
+        if not hashes.size or not self.rows:
+            return hashes[:0]
+        ordered, first = np.sort(hashes), times.min()
+        runs = [run for latest, run in self._by if latest >= first]
+        return np.concatenate((self._looked(ordered), _in_runs(runs, ordered)))
+
+    def _settle(self) -> None:
+        """Let what was put by join the others."""
+        waiting, self._by = self._by, []
+        for _, run in waiting:
+            self.rows -= run.size
+            self.add(run)
 
     def known(self, ordered: Hashes) -> Hashes:
         """Those of some ascending hashes that were added before."""
-        if not self.rows or not ordered.size:
+        self._settle()
+        return self._looked(ordered)
+
+    def _looked(self, ordered: Hashes) -> Hashes:
+        if not self._table.size or not ordered.size:
             return ordered[:0]
         place, bits = self._place(ordered)
         return self._confirmed(ordered[(self._table[place] & bits) == bits])
@@ -123,6 +172,7 @@ class _Generation:
         """Add ascending hashes; those of them that were added before."""
         if not ordered.size:
             return ordered
+        self._settle()
         self.rows += ordered.size
         if self.rows * BITS_A_ROW > 8 * self._table.size:
             self._exponent = max(17, (self.rows * BITS_A_ROW // 4).bit_length())
@@ -146,13 +196,7 @@ class _Generation:
                 return
 
     def _confirmed(self, maybe: Hashes) -> Hashes:
-        found = np.zeros(maybe.size, dtype=np.bool_)
-        for level in self._levels:
-            for run in level:
-                position = np.minimum(np.searchsorted(run, maybe), run.size - 1)
-                found |= run[position] == maybe
-        confirmed: Hashes = maybe[found]
-        return confirmed
+        return _in_runs((run for level in self._levels for run in level), maybe)
 
     def _place(self, ordered: Hashes) -> tuple[NDArray[np.int64], Bits]:
         """The byte of every hash, and its bits there."""
@@ -169,3 +213,13 @@ class _Generation:
         np.bitwise_or.at(self._table, place[twice], bits[twice])
         maybe: Hashes = ordered[(before & bits) == bits]
         return maybe
+
+
+def _in_runs(runs: Iterable[Hashes], maybe: Hashes) -> Hashes:
+    """Those of some hashes that one of the ascending runs holds."""
+    found = np.zeros(maybe.size, dtype=np.bool_)
+    for run in runs:
+        position = np.minimum(np.searchsorted(run, maybe), run.size - 1)
+        found |= run[position] == maybe
+    confirmed: Hashes = maybe[found]
+    return confirmed

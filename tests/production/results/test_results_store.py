@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -107,6 +108,27 @@ def test_killed_writers_leave_every_row_once(tmp_path: Path) -> None:
     assert rows == sorted(3 * list(range(parts.positions["at"])))
     assert sorted(tmp_path.rglob("*.parquet")) == sorted(parts.files())
     assert list(tmp_path.rglob("*.pending")) == []
+
+
+def test_a_line_of_the_manifest_names_what_is_new_and_older_manifests_stay_readable(tmp_path: Path) -> None:
+    parts, frame = Partitions(tmp_path), pl.DataFrame({"a": [1]})
+    with parts.writing():
+        for number in range(200):
+            parts.add(
+                {"day=1": frame}, {**parts.positions, f"file-{number}": 1} if number < 3 else {f"file-{number}": 1}
+            )
+    lines = (tmp_path / "manifest.jsonl").read_bytes().splitlines()
+    assert max(map(len, lines)) < 1.1 * min(map(len, lines))
+    assert parts.positions == {f"file-{number}": 1 for number in range(200)}
+    every = [msgspec.json.decode(line) for line in lines]
+    for number, line in enumerate(every):  # as they were written once: each with everything before it
+        line["positions"] = {f"file-{place}": 1 for place in range(number + 1)}
+    (tmp_path / "manifest.jsonl").write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in every))
+    with parts.writing():
+        assert parts.add({"day=1": frame}, {"file-7": 2, "file-8": 1}).positions == {"file-7": 2}
+    assert len(parts.positions) == 200
+    assert parts.positions["file-7"] == 2
+    assert [batch.number for batch in parts.batches] == list(range(201))
 
 
 def test_versions_that_differ_in_columns_are_read_together(tmp_path: Path) -> None:

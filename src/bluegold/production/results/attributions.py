@@ -109,7 +109,8 @@ class _Queue:
                 self._bundles[ref] = load_bundle(self._registry, ref)
             explained, difference = _explained(self._bundles[ref], pl.concat([frame for _, frame in waiting]))
             folders: dict[str, list[pl.DataFrame]] = {}
-            done, at = self._store.attributions.positions, 0
+            done: dict[str, int] = {}
+            at = 0
             for path, frame in waiting:
                 folders.setdefault(path.rpartition("/")[0], []).append(explained.slice(at, frame.height))
                 done[path] = frame.height

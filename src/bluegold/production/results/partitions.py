@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the manifest: the files that came together, and how far the source was read with them."""
+    """One line of the manifest: the files that came together, and how far the source was read with them.
+
+    ``positions`` names what the lines before it do not say already; what a later line says counts.
+    """
 
     number: int
     parts: tuple[Part, ...]
@@ -64,6 +67,7 @@ class Partitions:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._manifest = root / "manifest.jsonl"
+        self._written: tuple[int, dict[str, int]] | None = None  # lines and positions, while this is the only writer
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -77,8 +81,7 @@ class Partitions:
     @property
     def positions(self) -> dict[str, int]:
         """How far the source was read."""
-        batches = self.batches
-        return dict(batches[-1].positions) if batches else {}
+        return _together(self.batches)
 
     def files(self) -> list[Path]:
         """Every file that counts and is here, oldest first."""
@@ -130,20 +133,24 @@ class Partitions:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise StoreError(f"another process writes '{self.root}'", way_out="wait until it is done") from error
-            self._recover()
-            yield
+            batches = self._recover()
+            self._written = len(batches), _together(batches)
+            try:
+                yield
+            finally:
+                self._written = None
 
     def add(self, frames: Mapping[str, pl.DataFrame], positions: Mapping[str, int]) -> Batch:
         """Make frames visible together.
 
         Args:
             frames: rows by partition, for example ``model=m/version=v1/day=2024-05-01``.
-            positions: how far the source was read with them.
+            positions: how far the source was read with them; what is not named stays where it was.
 
         Raises:
             OSError: they cannot be written; nothing became visible.
         """
-        number = len(self.batches)
+        number, before = self._written or (len(self.batches), self.positions)
         parts = []
         for folder, frame in sorted(frames.items()):
             path = self.root / folder / f"part-{number:06d}.parquet"
@@ -159,11 +166,15 @@ class Partitions:
                     written.set()
                 os.fsync(file.fileno())
             parts.append(Part(path=f"{folder}/{path.name}", rows=frame.height, sha256=digest.result()))
-        batch = Batch(number=number, parts=tuple(parts), positions=dict(positions))
+        new = {source: place for source, place in positions.items() if before.get(source) != place}
+        batch = Batch(number=number, parts=tuple(parts), positions=new)
         with self._manifest.open("ab") as manifest:
             manifest.write(msgspec.json.encode(batch) + b"\n")
             manifest.flush()
             os.fsync(manifest.fileno())
+        if self._written is not None:
+            before.update(new)
+            self._written = number + 1, before
         self._name(batch)
         return batch
 
@@ -193,7 +204,7 @@ class Partitions:
             if pending.is_file():
                 pending.replace(path)
 
-    def _recover(self) -> None:
+    def _recover(self) -> tuple[Batch, ...]:
         if self._manifest.is_file():
             raw = self._manifest.read_bytes()
             if not raw.endswith(b"\n"):
@@ -203,6 +214,14 @@ class Partitions:
             self._name(batches[-1])
         for left in self.root.rglob(f"*{PENDING}"):
             left.unlink()
+        return batches
+
+
+def _together(batches: Iterable[Batch]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for batch in batches:
+        found.update(batch.positions)
+    return found
 
 
 def _digest_behind(path: Path, written: threading.Event) -> str:
