@@ -396,8 +396,7 @@ NOTES = (
     "The machine was shared while these rows were taken: other work held one of its two cores, at times both.",
     "AP-1 from CSV in four turns with the way before: 10.2 to 13.4 s/GB beside 11.5 to 18.1, 18 % less processor time.",
     "Rows in the order of their moments are remembered without being looked for; the machine was busy in those turns.",
-    "Tried there and not clearly better in those turns: blocks of 3, 6 and 24 MB, a kept helper thread; the reader's own "
-    "moments are five times slower.",
+    "Tried there, not clearly better: blocks of 3, 6 and 24 MB, a kept thread; the reader's moments are 5x slower.",
     "Shortfalls: AP-1 from CSV (7 s/GB wanted) and in memory (1.5), AP-2 (4), AP-4 (1.5), AP-5 (3).",
     "AP-2 and the file to decisions are of an earlier run, in which AP-1 was slower.",
     "Calmer short runs of 0.34 GB: AP-4 1.6 s/GB, a third of it waiting for the disk, and AP-5 2.6.",

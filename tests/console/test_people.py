@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from bluegold.console.__main__ import serve
+from bluegold.console.attempts import FORGOTTEN_S, Attempts
 from bluegold.console.sessions import IDLE_S, LONGEST_S, Sessions
 from bluegold.core.nouns import Lineage
 from bluegold.core.plan import Governance, Plan
@@ -192,6 +193,46 @@ def test_a_session_is_a_cookie_that_only_this_page_gets_and_ends_with_its_key(wo
         assert other.get("/trace").status_code == 303
 
 
+def test_whoever_gives_wrong_keys_again_and_again_waits_and_is_recorded(world: World) -> None:
+    wrong = {"key": world.keys["val"][:-1] + ("0" if world.keys["val"][-1] != "0" else "1")}
+    answers = [httpx.post(f"{world.url}/sign-in", data=wrong, timeout=60) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [403] * 5
+    while answers[-1].status_code == 403:  # each one waits twice as long: a slow machine needs a few more
+        answers.append(httpx.post(f"{world.url}/sign-in", data=wrong, timeout=60))
+    late = answers[-1]
+    assert (late.status_code, late.headers["retry-after"].isdecimal()) == (429, True)
+    assert f"try again in {late.headers['retry-after']} seconds" in late.text
+    with signed_in(world, "com") as other:  # another user of the same address is not kept out
+        assert other.get("/version", params={"ref": "m:v1"}).status_code == 200
+    with Registry.open(world.space) as registry:
+        rows = [one for one in registry.audit.events(limit=1000) if one.action == "sign-in refused"]
+        assert (rows[0].who, rows[0].subject, rows[0].outcome) == ("automatic:console", "user val", "5 attempts")
+        assert rows[0].details == {"address": "127.0.0.1"}
+        assert registry.audit.verify().ok
+
+
+def test_attempts_are_counted_before_they_are_made_and_in_a_bounded_memory(world: World) -> None:
+    clock = [0.0]
+    attempts = Attempts(Identities.open(world.space), lambda: clock[0])
+    key = world.keys["val"]
+    assert [attempts.begin("a", key) for _ in range(5)] == [0.0] * 5
+    waits = []
+    for _ in range(11):
+        waits.append(attempts.begin("b", key))  # from elsewhere too
+        clock[0] += waits[-1]
+        assert attempts.begin("c", key) == 0.0
+    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0, 300.0]
+    assert attempts.begin("d", key) == 300.0
+    for number in range(3_000):  # strangers fill no memory, and push nobody out of it
+        attempts.begin(f"address {number}", "bg_none_none")
+    assert sum(len(marks) for marks in attempts._marks.values()) <= 1025
+    assert attempts.begin("d", key) == 300.0
+    attempts.held("d", key)
+    assert [attempts.begin("d", key) for _ in range(6)] == [0.0] * 5 + [1.0]
+    clock[0] += FORGOTTEN_S + 2
+    assert [attempts.begin("d", key) for _ in range(4)] == [0.0] * 4
+
+
 def test_sessions_end_by_themselves(world: World) -> None:
     clock = [0.0]
     sessions = Sessions(Identities.open(world.space), lambda: clock[0])
@@ -253,6 +294,10 @@ def test_every_page_can_be_used_without_eyes_and_loads_nothing(world: World, pat
     assert all(control.get("id") in names.wanted for control in names.controls)
     assert not re.search(r"<script|<img|<link|url\(|src=", answer.text)
     assert "form-action 'self'" in answer.headers["content-security-policy"]
+    assert (
+        answer.headers["cross-origin-opener-policy"] == answer.headers["cross-origin-resource-policy"] == "same-origin"
+    )
+    assert "Python" not in answer.headers["server"]
 
 
 def test_without_users_everything_is_shown_and_nothing_changed(tmp_path: Path) -> None:

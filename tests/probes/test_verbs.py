@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,9 @@ from bluegold.cli.where import where
 from bluegold.core.errors import UsageError
 from bluegold.core.workspace import Workspace
 from bluegold.probes.places import place
+from bluegold.registry import Registry
 from bluegold.requirements.catalog import catalog
+from bluegold.requirements.ledger import Ledger
 
 IDS = [row.id for row in catalog()]
 RUNNER = CliRunner()
@@ -24,9 +27,14 @@ APP = typer.Typer()
 APP.command("where")(where)
 
 
-def bluegold(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def bluegold(*arguments: str, cwd: Path, key: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bluegold", *arguments], capture_output=True, text=True, check=False, cwd=cwd
+        [sys.executable, "-m", "bluegold", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env=os.environ | {"BLUEGOLD_KEY": key},
     )
 
 
@@ -51,6 +59,25 @@ def test_prove_as_json_takes_the_definition_from_the_registry(space: Workspace, 
     assert 0 < by_id["AP-11"]["value"] <= 100
     assert sum(told["totals"].values()) == 3
     assert told["ledger"] == str(space.evidence)
+
+
+def test_evidence_stands_in_a_proven_name_and_shows_what_was_changed(space: Workspace, tmp_path: Path) -> None:
+    with Registry.open(space, actor="sue") as registry:
+        _, key = registry.users.add("sue", ("security officer",))
+    without = bluegold("prove", "AP-7", "-w", str(space.root), cwd=tmp_path)
+    assert (without.returncode, space.evidence.exists()) == (1, False)
+    assert "a name alone changes nothing here" in without.stderr
+    done = bluegold("prove", "AP-7", "-w", str(space.root), cwd=tmp_path, key=key)
+    assert done.returncode == 0, done.stderr
+    [entry] = Ledger(space.evidence).entries()
+    assert entry.evidence.actor == "sue"
+    line = space.evidence.read_bytes()
+    space.evidence.write_bytes(line + line)  # more came since: that is no change of what was there
+    assert "bytes of evidence" in bluegold("audit", "verify", "-w", str(space.root), cwd=tmp_path).stdout
+    space.evidence.write_bytes(line.replace(b'"missed"', b'"objective"') + line)
+    changed = bluegold("audit", "verify", "-w", str(space.root), cwd=tmp_path)
+    assert changed.returncode == 1
+    assert "file evidence.jsonl" in changed.stdout
 
 
 def test_an_unknown_requirement(space: Workspace, tmp_path: Path) -> None:

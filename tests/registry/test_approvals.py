@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from bluegold.core.nouns import ModelVersion
 from bluegold.core.plan import Governance, Plan
 from bluegold.core.workspace import Workspace
 from bluegold.registry import Registry
+from bluegold.registry.tables import APPROVALS
 
 Add = Callable[..., ModelVersion]
 
@@ -109,3 +111,32 @@ def _lineage() -> object:
     from bluegold.core.nouns import Lineage
 
     return Lineage(code="c", data="d", features="f", parameters={}, environment="e", seeds={})
+
+
+def test_a_consent_replayed_for_another_version_does_not_count(registry: Registry, add: Add) -> None:
+    """Neither the consent to v1 under the name of v2, nor a digest that is not its own; nor a row that nobody wrote."""
+    add(plan_json=plan(1))
+    given = registry.approvals.approve("v1", "ben")
+    gold = add("Canary", plan_json=plan(1), more_txt=b"another digest")
+    replayed = msgspec.structs.replace(given, ref=gold.ref)
+    with registry.audit.change("ben") as change:
+        change.keep(APPROVALS, replayed, ("ben", "approve", gold.ref, given.digest))
+    assert registry.approvals.list(gold.ref) == (replayed,)
+    with pytest.raises(ForbiddenTransition, match="has 0"):
+        registry.promote(gold.ref, "ada")
+    body = msgspec.json.encode(msgspec.structs.replace(replayed, actor="cy", digest=gold.digest)).decode()
+    with registry.audit.store.write() as connection:
+        columns = APPROVALS.columns(msgspec.structs.replace(replayed, actor="cy"))
+        connection.execute(APPROVALS.table.insert(), {**columns, "body": body, "audit": 999})
+    report = registry.audit.verify()
+    assert (report.ok, report.first_bad) == (False, "approvals row 3")
+
+
+def test_people_who_approve_at_once_count_once_each(registry: Registry, add: Add) -> None:
+    gold = add("Canary", plan_json=plan(4))
+    people = ["ben", "cy", "dee", "eve"]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda who: registry.approvals.approve(gold.ref, who), people * 3))
+    assert sorted(one.actor for one in registry.approvals.list(gold.ref)) == people
+    assert registry.approvals.standing(gold.ref).missing == ""
+    assert registry.audit.verify().ok

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import delete, update
 
-from bluegold.core.errors import AccessDenied, ForbiddenTransition, IntegrityError
+from bluegold.core.errors import AccessDenied, ForbiddenTransition, IntegrityError, StoreError
 from bluegold.core.nouns import ModelVersion
 from bluegold.core.plan import Governance, Plan
 from bluegold.core.workspace import Workspace
@@ -85,3 +85,21 @@ def test_what_is_changed_or_cut_is_found_and_never_continued(registry: Registry,
 
 def test_two_registrations_at_once_do_not_share_a_number(registry: Registry, add: Add) -> None:
     assert [add().version for _ in range(3)] == ["v1", "v2", "v3"]
+
+
+def test_an_error_whose_answer_comes_late_undoes_the_whole_change(registry: Registry, add: Add) -> None:
+    add("Staging")
+    before = registry.audit.events()
+
+    def twice() -> None:
+        with registry.audit.change() as change:
+            change.append("", "looked", "flights", "once", {})
+            change.number -= 1
+            change.append("", "looked", "flights", "under the same number", {})
+
+    for _ in range(20):
+        with pytest.raises(StoreError, match="duplicate key"):
+            twice()
+    assert registry.audit.events() == before
+    assert registry.lifecycle.transition("v1", "Canary").to_stage == "Canary"
+    assert registry.audit.verify().ok

@@ -11,6 +11,7 @@ from bluegold.cli.identity import governed
 from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, workspace_path
 
 if TYPE_CHECKING:
+    from bluegold.core.workspace import Workspace
     from bluegold.registry import Registry
     from bluegold.registry.verification import ChainReport
 
@@ -55,17 +56,19 @@ def _workspace(workspace: Path | None, *, as_json: bool) -> bool:
         artefacts = _artefacts(registry)
         log = DecisionReader(space.decisions).verify()
         anchors = check_anchors(registry, space.decisions)
+        evidence = _evidence(registry, space)
         if chain.ok and log.ok and anchors.ok:
             anchor(registry, space.decisions)  # what was found good now may not be gone the next time
     decisions = ChainReport(ok=log.ok, checked=log.checked, first_bad=log.first_bad)
     tails = ChainReport(ok=anchors.ok, checked=anchors.checked, first_bad=anchors.first_bad)
-    parts = {"registry": chain, "artefacts": artefacts, "decisions": decisions, "anchors": tails}
+    parts = {"registry": chain, "artefacts": artefacts, "decisions": decisions, "anchors": tails, "evidence": evidence}
     sound = all(part.ok for part in parts.values())
     units = {
         "registry": "audit rows",
         "artefacts": "artefacts",
         "decisions": "decision log entries",
         "anchors": "anchored ends of decision logs",
+        "evidence": "bytes of evidence",
     }
     lines = [_told(part, units[name]) for name, part in parts.items()]
     lines.append(
@@ -73,6 +76,20 @@ def _workspace(workspace: Path | None, *, as_json: bool) -> bool:
     )
     emit({"ok": sound, **parts}, as_json=as_json, text="\n".join(lines))
     return sound
+
+
+def _evidence(registry: Registry, space: Workspace) -> ChainReport:
+    """The ledger begins with what it held when it was last added to."""
+    from bluegold.registry.verification import ChainReport
+    from bluegold.requirements.ledger import LEDGER, Ledger
+
+    for row in registry.audit.newest(LEDGER, "prove", 1):
+        size, digest = Ledger(space.evidence).digest(row.details["bytes"])
+        if (size, digest) != (row.details["bytes"], row.details["sha256"]):
+            why = f"it does not begin with the {row.details['bytes']:,} bytes that audit row {row.number} names"
+            return ChainReport(ok=False, checked=size, first_bad=f"file {LEDGER}", why=why)
+        return ChainReport(ok=True, checked=size)
+    return ChainReport(ok=True, checked=0)
 
 
 @audit.command("export")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bluegold.cli.terminal import JsonOption, WorkspaceOption, emit, say, workspace_path
+from bluegold.cli.identity import governed
+from bluegold.cli.terminal import ActorOption, JsonOption, WorkspaceOption, emit, say
 
 if TYPE_CHECKING:
     from bluegold.core.nouns import Evidence
@@ -28,25 +29,25 @@ def prove(
         typer.Option("--system", "-s", help="Folder of the definition (default: here, else production's own)."),
     ] = None,
     workspace: WorkspaceOption = None,
+    actor: ActorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the probes, write what they measured into the ledger, and print the checklist."""
-    from bluegold.core.workspace import Workspace
     from bluegold.probes.bench import Bench
     from bluegold.probes.table import prove as run
     from bluegold.production.operations.supervisor import running
-    from bluegold.registry import Registry
     from bluegold.requirements.catalog import catalog, requirement
     from bluegold.requirements.checklist import checklist, totals
-    from bluegold.requirements.ledger import Ledger
+    from bluegold.requirements.ledger import LEDGER, Ledger
 
     for one in ids or ():
         requirement(one)  # a wrong id is said before anything is started
-    space = Workspace.open(workspace_path(workspace))
-    with Registry.open(space) as registry:
+    with governed(workspace, actor, may=("gate", "review")) as (registry, space, who):
         bench = Bench(space, registry, _definition(system, registry), running(space))
         found = {evidence.requirement: evidence for evidence in run(bench, ids, _progress)}
         asked = tuple(row for row in catalog(bench.plan) if row.id in found)
+        size, digest = Ledger(space.evidence).digest()  # from now on the chain shows when a line of it was changed
+        registry.audit.append(who, "prove", LEDGER, " ".join(found)[:300], {"bytes": size, "sha256": digest})
     rows = checklist(asked, Ledger(space.evidence))
     value = {
         "checklist": rows,

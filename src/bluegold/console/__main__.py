@@ -10,6 +10,7 @@ import time
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+from bluegold.console.attempts import Attempts
 from bluegold.console.handler import Handler
 from bluegold.console.sessions import Sessions
 from bluegold.core.errors import BluegoldError, ServingError
@@ -25,8 +26,9 @@ def serve(workspace: Workspace, port: int) -> ThreadingHTTPServer:
     Raises:
         ServingError: the port is taken.
     """
-    sessions = Sessions(Identities.open(workspace))
-    handler = type("WorkspaceHandler", (Handler,), {"workspace": workspace, "sessions": sessions})
+    identities = Identities.open(workspace)
+    parts = {"workspace": workspace, "sessions": Sessions(identities), "attempts": Attempts(identities)}
+    handler = type("WorkspaceHandler", (Handler,), parts)
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:

@@ -6,11 +6,13 @@ only a form of this session carries, and the right at the registry, which asks f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, quote, urlsplit
 
+from bluegold.console.attempts import Attempts
 from bluegold.console.forms import LARGEST, Form, read_form
 from bluegold.console.render import render, render_problem, render_sign_in, render_trace, render_version
 from bluegold.console.sessions import LONGEST_S, Session, Sessions
@@ -27,6 +29,8 @@ _HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
@@ -36,11 +40,13 @@ _DONE = {"comment": "Your comment is kept.", "approve": "You approved it.", "rej
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request; the server makes a class of its own with these two set."""
+    """One request; the server makes a class of its own with these three set."""
 
     workspace: Workspace
     sessions: Sessions
+    attempts: Attempts
     timeout = 10
+    server_version, sys_version = "bluegold", ""
     token = ""
     session: Session | None = None
 
@@ -120,22 +126,39 @@ class Handler(BaseHTTPRequestHandler):
                 raise UsageError("this version has no such evidence", way_out="go back to its page")
             content = registry.reviews.attachment(reference)
         name = quote(reference.partition(":")[2].rpartition(":")[0], safe="")
-        self._send(200, content, "application/octet-stream", disposition=f"attachment; filename*=UTF-8''{name}")
+        disposition = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+        self._send(200, content, "application/octet-stream", disposition)
 
     def _sign_in(self, query: dict[str, str]) -> None:
         self._send(200, render_sign_in(query.get("then", "")[:500], users=self.sessions.needed))
 
     def _signed_in(self, _: dict[str, str]) -> None:
         form = self._form(16_384)
-        token = self.sessions.begin(form.fields.get("key", "").strip())
-        then = form.fields.get("then", "")[:500]
+        key, then = form.fields.get("key", "").strip(), form.fields.get("then", "")[:500]
+        address = self.address_string()
+        if wait := math.ceil(self.attempts.begin(address, key)):
+            problem = f"Too many keys were not accepted: try again in {wait} seconds."
+            page = render_sign_in(then, users=self.sessions.needed, problem=problem)
+            self._send(429, page, more={"retry-after": str(wait)})
+            return
+        token = self.sessions.begin(key)
         if token is None:
+            self._refused(address, key)
             problem = "The key is not accepted: unknown, revoked or expired."
             self._send(403, render_sign_in(then, users=self.sessions.needed, problem=problem))
             return
+        self.attempts.held(address, key)
         self.sessions.end(self.token)
         cookie = f"{_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LONGEST_S:.0f}"
         self._go(then if then.startswith("/") and not then.startswith(("//", "/\\")) else "/", cookie)
+
+    def _refused(self, address: str, key: str) -> None:
+        """Record what looks like guessing."""
+        said = self.attempts.failed(address, key)
+        if said and self.sessions.needed:
+            with Registry.open(self.workspace, actor="automatic:console") as registry:
+                for whom, count in said:
+                    registry.audit.append("", "sign-in refused", whom, f"{count} attempts", {"address": address})
 
     def _signed_out(self, _: dict[str, str]) -> None:
         self._own(self._form(16_384))
@@ -203,10 +226,12 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("set-cookie", cookie)
         self._end(b"", "text/plain")
 
-    def _send(self, status: int, body: str | bytes, kind: str = "text/html", disposition: str = "") -> None:
+    def _send(
+        self, status: int, body: str | bytes, kind: str = "text/html", more: Mapping[str, str] | None = None
+    ) -> None:
         self.send_response(status)
-        if disposition:
-            self.send_header("content-disposition", disposition)
+        for name, value in (more or {}).items():
+            self.send_header(name, value)
         self._end(body.encode() if isinstance(body, str) else body, kind)
 
     def _end(self, body: bytes, kind: str) -> None:

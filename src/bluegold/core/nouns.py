@@ -299,7 +299,7 @@ class Requirement(Noun, frozen=True, kw_only=True):
 
 
 class Evidence(Noun, frozen=True, kw_only=True):
-    """One measurement of one requirement on the running system."""
+    """One measurement of one requirement on the running system; ``actor`` is who had it taken."""
 
     requirement: str
     value: float | bool | None
@@ -311,6 +311,7 @@ class Evidence(Noun, frozen=True, kw_only=True):
     artefact: str
     method: str
     at: dt.datetime
+    actor: str = ""
 
 
 class AuditEvent(Noun, frozen=True, kw_only=True):

@@ -129,8 +129,10 @@ def prove(
     Raises:
         UsageError: an id is no requirement, or several models are there and no definition says which is meant.
         WorkspaceError: the ledger cannot be written.
+        AccessDenied: the registry's actor may not, or did not prove to be that; evidence stands in somebody's name.
     """
     with bench:
+        bench.registry.access.require(bench.registry.actor, "gate", "review")
         with suppress(NotMeasured):
             _ = bench.model  # several models are a wrong call, not a finding about each requirement
         chosen = {requirement(one, bench.plan).id for one in ids or ()}
@@ -140,7 +142,7 @@ def prove(
         for one in (one for one in PROBES if one in rows):
             found[one] = evidence = _measured(bench, one)
             if evidence.value is not None or evidence.verdict == "not applicable":
-                ledger.record(evidence)
+                ledger.record(msgspec.structs.replace(evidence, actor=bench.registry.actor))
             if on_event is not None:
                 on_event(evidence)
         return tuple(found[one] for one in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import msgspec
 from bluegold.core.errors import WorkspaceError
 from bluegold.core.nouns import Evidence, Noun
 
-__all__ = ["Entry", "Ledger"]
+__all__ = ["LEDGER", "Entry", "Ledger"]
+
+#: What the audit chain calls it.
+LEDGER = "evidence.jsonl"
 
 
 class Entry(Noun, frozen=True, kw_only=True):
@@ -84,6 +88,14 @@ class Ledger:
             except (msgspec.DecodeError, msgspec.ValidationError):
                 continue
         return tuple(found)
+
+    def digest(self, size: int | None = None) -> tuple[int, str]:
+        """How many bytes of the file there are, at most ``size``, and their SHA-256: what the audit chain can keep."""
+        try:
+            data = self.path.read_bytes()[:size]
+        except FileNotFoundError:
+            data = b""
+        return len(data), hashlib.sha256(data).hexdigest()
 
     def latest(self) -> dict[str, Entry]:
         """The newest record of each requirement, by id."""

@@ -79,10 +79,15 @@ class RelationalPostgresql(RelationalBase):
                         yield connection
                 finally:
                     connection.info.pop(_SENDING, None)
-        except SQLAlchemyError as error:
-            raise self._error(error) from error
-        except self.engine.dialect.loaded_dbapi.Error as error:  # an answer that came late
-            raise self._error(SQLAlchemyError(str(error))) from error
+        except (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error) as error:
+            raise self._error(self._first(error)) from error
+
+    def _first(self, error: BaseException) -> SQLAlchemyError:
+        """What went wrong first: of a pipeline that broke, every later statement says only that it did."""
+        kinds, first = (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error), error
+        while isinstance(first.__context__, kinds):
+            first = first.__context__
+        return first if isinstance(first, SQLAlchemyError) else SQLAlchemyError(str(first))
 
 
 class _Sending(ExitStack):
