@@ -36,7 +36,10 @@ def workspace(template: Path, world_type: Any, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="module", params=["worker", "uvicorn", "granian"])
 def http(request: pytest.FixtureRequest, workspace: Workspace) -> Iterator[httpx.Client]:
     if request.param == "worker":
-        with Supervisor(workspace, MODEL, workers=1) as endpoint, httpx.Client(base_url=endpoint.url) as client:
+        with (
+            Supervisor(workspace, MODEL, workers=1) as endpoint,
+            httpx.Client(base_url=endpoint.url, timeout=60) as client,
+        ):
             yield client
         return
     with socket.socket() as probe:

@@ -291,7 +291,10 @@ def test_nothing_listens_beyond_loopback(server: tuple[Any, Endpoint]) -> None:
 
 
 def test_a_server_without_a_version_says_so(world: Any) -> None:
-    with Supervisor(world.workspace, MODEL, workers=1) as endpoint, httpx.Client(base_url=endpoint.url) as client:
+    with (
+        Supervisor(world.workspace, MODEL, workers=1) as endpoint,
+        httpx.Client(base_url=endpoint.url, timeout=60) as client,
+    ):
         response = client.post("/v1/predict", json=parcel(1))
         assert response.status_code == 503
         assert "no version of 'parcels' is in production yet" in response.json()["detail"]

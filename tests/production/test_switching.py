@@ -101,7 +101,7 @@ def test_an_entity_keeps_its_colour_and_a_larger_share_only_adds(served: tuple[A
     world, endpoint = served
     board = Board(Path(endpoint.board))
     gold: list[set[str]] = []
-    with httpx.Client(base_url=endpoint.url) as http:
+    with httpx.Client(base_url=endpoint.url, timeout=60) as http:
         for share in (0.2, 0.6):
             split = world.split(gold="v2", gold_share=share, mode="canary")
             assert board.wait_applied(split.revision)
@@ -122,7 +122,7 @@ def test_the_other_colour_is_recorded_beside_the_answer(served: tuple[Any, Endpo
     assert Board(Path(endpoint.board)).wait_applied(split.revision)
     reader = DecisionReader(world.workspace.decisions)
     bundles = {name: load_bundle(world.registry, f"parcels:{name}") for name in ("v1", "v3")}
-    answer = httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(4)).json()
+    answer = httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(4), timeout=60).json()
     record = reader.get(answer["id"])
     assert record is not None
     assert (record.version, record.color, record.error) == ("v1", "blue", "")
@@ -142,7 +142,7 @@ def test_a_gold_that_cannot_be_loaded_never_hurts_blue(served: tuple[Any, Endpoi
     positions = reader.end()
     split = world.split(gold="v4", gold_share=0.5, mode="canary")
     assert Board(Path(endpoint.board)).wait_applied(split.revision)
-    with httpx.Client(base_url=endpoint.url) as http:
+    with httpx.Client(base_url=endpoint.url, timeout=60) as http:
         answers = [http.post("/v1/predict", json=world.parcel(number)) for number in range(40)]
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.json()["color"] for answer in answers} == {"blue"}
@@ -159,13 +159,13 @@ def test_a_blue_that_cannot_be_loaded_leaves_the_last_good_one(served: tuple[Any
     path.write_bytes(b"{}")
     split = world.split(blue="v5")
     assert not Board(Path(endpoint.board)).wait_applied(split.revision, 0.5)
-    answer = httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1))
+    answer = httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1), timeout=60)
     assert (answer.status_code, answer.json()["version"]) == (200, "v1")
-    health = httpx.get(f"{endpoint.url}/v1/health").json()
+    health = httpx.get(f"{endpoint.url}/v1/health", timeout=60).json()
     assert (health["status"], health["mode"], health["applied"]) == ("degraded", "degraded", False)
     world.split(blue="v1")
     deadline = time.monotonic() + 60
-    while httpx.get(f"{endpoint.url}/v1/health").json()["status"] != "ok":
+    while httpx.get(f"{endpoint.url}/v1/health", timeout=60).json()["status"] != "ok":
         assert time.monotonic() < deadline
 
 
@@ -175,10 +175,10 @@ def test_safety_is_one_step_and_reaches_every_worker(served: tuple[Any, Endpoint
     for stage in ("Staging", "Canary"):
         world.registry.lifecycle.transition("parcels:v3", stage, reason="test")
     assert board.wait_applied(world.split(gold="v3", gold_share=1.0, mode="shift").revision)
-    assert httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1)).json()["version"] == "v3"
+    assert httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1), timeout=60).json()["version"] == "v3"
     safety = to_safety(world.registry, "parcels", reason="test", board=board)
     assert safety.seconds is not None
-    assert httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1)).json()["version"] == "v1"
+    assert httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1), timeout=60).json()["version"] == "v1"
 
 
 def test_known_answers_reach_every_worker_in_rehearsal(served: tuple[Any, Endpoint]) -> None:
@@ -191,7 +191,7 @@ def test_known_answers_reach_every_worker_in_rehearsal(served: tuple[Any, Endpoi
     assert report.ok
     assert report.workers == (0, 1)
     assert report.asked == 2 * len(records)
-    assert httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1)).json()["version"] == "v1"
+    assert httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1), timeout=60).json()["version"] == "v1"
     wrong = load_bundle(world.registry, "parcels:v3").canaries
     assert not ask(endpoint, token, wrong, "gold").ok
 
@@ -200,7 +200,7 @@ def test_known_answers_reach_every_worker_in_rehearsal(served: tuple[Any, Endpoi
 def test_a_pinned_worker_serves_one_version_apart(world: Any, version: str) -> None:
     world.promote("v1")
     with pinned(world.workspace, f"parcels:{version}") as endpoint:
-        answer = httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1)).json()
+        answer = httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1), timeout=60).json()
         assert answer["version"] == version
     assert list(DecisionReader(world.workspace.decisions).records()) == []
     assert list(world.workspace.run.glob("pinned-*")) == []

@@ -37,7 +37,7 @@ def served(template: Path, world_type: Any, tmp_path_factory: pytest.TempPathFac
     world.promote("v1")
     with Supervisor(world.workspace, "parcels", 0, 2, "127.0.0.1", "--edge") as endpoint:
         deadline = time.monotonic() + 60
-        while httpx.get(f"{endpoint.url}/v1/health").status_code != 200:
+        while httpx.get(f"{endpoint.url}/v1/health", timeout=60).status_code != 200:
             assert time.monotonic() < deadline
         yield world, endpoint
     world.registry.close()
@@ -99,7 +99,7 @@ def test_every_worker_behind_the_edge_gives_known_answers(served: tuple[Any, End
 def test_a_name_that_a_client_gives_is_not_believed(served: tuple[Any, Endpoint]) -> None:
     world, endpoint = served
     forged = {"x-bluegold-attempt": "mine", "X-Bluegold-Peer": "10.0.0.1", "x-bluegold-retry": "1"}
-    with httpx.Client(base_url=endpoint.url) as http:
+    with httpx.Client(base_url=endpoint.url, timeout=60) as http:
         name = http.post("/v1/predict", json=world.parcel(1), headers=forged).json()["id"]
         record = http.get(f"/v1/decisions/{name}").json()
         assert http.head("/v1/health").status_code == 200

@@ -46,7 +46,7 @@ def test_up_without_registry_serves_what_answered_last_and_goes_on_when_it_is_ba
         world.registry.lifecycle.transition("parcels:v2", stage, reason="test")
     with (
         Supervisor(space, MODEL, 0, 1, "127.0.0.1", "--alone") as endpoint,
-        httpx.Client(base_url=endpoint.url) as http,
+        httpx.Client(base_url=endpoint.url, timeout=60) as http,
     ):
         world.split(gold="parcels:v2", mode="canary", gold_share=1.0)
         deadline = time.monotonic() + 60

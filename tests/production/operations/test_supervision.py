@@ -104,7 +104,7 @@ def test_a_hung_worker_is_suspected_then_replaced(served: tuple[Any, Endpoint]) 
     print(f"hang suspected after {seen * 1e3:.0f} ms")
     until(lambda: slot[Cell.RESTARTS] > before and slot[Cell.STATE] == State.READY)
     assert slot[Cell.PID] != pid
-    assert httpx.get(f"{served[1].url}/v1/health").json()["status"] == "ok"
+    assert httpx.get(f"{served[1].url}/v1/health", timeout=60).json()["status"] == "ok"
 
 
 def test_a_short_pause_kills_nobody(served: tuple[Any, Endpoint]) -> None:
@@ -207,7 +207,7 @@ def test_the_end_drains_and_leaves_nothing_behind(world: Any) -> None:
     supervisor = Supervisor(world.workspace, "parcels", workers=2)
     endpoint = supervisor.start()
     pids = [view.pid for view in Board(Path(endpoint.board)).views()]
-    with httpx.Client(base_url=endpoint.url) as http:
+    with httpx.Client(base_url=endpoint.url, timeout=60) as http:
         answer = http.post("/v1/predict", json=world.parcel(1)).json()
         supervisor.stop()
     assert not any(alive(pid) for pid in [endpoint.pid, *pids])
@@ -233,7 +233,7 @@ def test_a_deputy_takes_over_from_a_killed_supervisor_without_touching_a_worker(
         assert [view.pid for view in board.views()] == pids
         os.kill(pids[0], signal.SIGKILL)  # what was taken over is watched
         until(lambda: board.slot(0)[Cell.PID] != pids[0] and board.slot(0)[Cell.STATE] == State.READY)
-        assert httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1)).status_code == 200
+        assert httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1), timeout=60).status_code == 200
         leader = board[Head.LEADER]
     assert not any(alive(pid) for pid in [leader, *(view.pid for view in board.views())])
 
@@ -245,12 +245,12 @@ def test_workers_without_any_supervisor_serve_on_for_a_while_and_end(world: Any)
     board = Board(Path(endpoint.board))
     os.kill(endpoint.pid, signal.SIGKILL)
     until(lambda: not alive(endpoint.pid))
-    assert httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1)).status_code == 200
+    assert httpx.post(f"{endpoint.url}/v1/predict", json=world.parcel(1), timeout=60).status_code == 200
     board[Head.LEADER_NS] -= int(LEASE_S * 1e9)  # as if that time had passed
     until(lambda: not alive(board.slot(0)[Cell.PID]))
     supervisor.stop()
     with Supervisor(world.workspace, "parcels", endpoint.port, 1, "127.0.0.1", "--alone") as again:
-        assert httpx.post(f"{again.url}/v1/predict", json=world.parcel(1)).status_code == 200
+        assert httpx.post(f"{again.url}/v1/predict", json=world.parcel(1), timeout=60).status_code == 200
 
 
 def test_the_server_ends_with_the_process_that_started_it(world: Any) -> None:
